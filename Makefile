@@ -1,0 +1,90 @@
+# Makefile - all of pe. `make help` lists the targets; nothing is guessed.
+VERSION := 0.1.0
+SOMAJOR := 0
+MODE    ?= release
+PREFIX  ?= /usr/local
+DESTDIR ?=
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+B       := build/$(MODE)
+Q       := $(if $(V),,@)
+
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+STD     := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fvisibility=hidden -fPIC
+CPPFLAGS_ALL := -I. -Ilib/include -DPE_VERSION='"$(VERSION)"' -MMD -MP
+OPT_release := -O2 -g
+OPT_debug   := -O0 -g3
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread
+OPT_cov     := -O0 -g --coverage
+OPT     := $(OPT_$(MODE))
+$(if $(OPT),,$(error MODE=$(MODE): expected release, debug, asan, tsan or cov))
+
+# ISA flags only by folder: no other file may hold an instruction that a plain x86-64 lacks.
+ISA_avx2    := -mavx2 -mfma -mf16c
+ISA_avxvnni := $(ISA_avx2) -mavxvnni
+ISA_avx512  := $(ISA_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+ISA_vnni    := $(ISA_avx512) -mavx512vnni
+ISA_vbmi2   := $(ISA_vnni) -mavx512vbmi -mavx512vbmi2
+ISA_amx     := $(ISA_vbmi2)
+ISAS := avx2 avxvnni avx512 vnni vbmi2 amx
+
+LIBS_CORE   := -ljansson -lxxhash -lcrypto -lz -lpthread -lm
+LIBS_RECIPE := -lgit2 -lyaml
+
+CORE_SRC   := $(wildcard lib/base/*.c kernels/*.c kernels/ref/*.c formats/*.c) \
+              $(foreach i,$(ISAS),$(wildcard kernels/$(i)/*.c)) \
+              $(foreach d,backend tensor io text plan model calib eval prune quant,$(wildcard lib/$(d)/*.c))
+RECIPE_SRC := $(wildcard lib/recipe/*.c)
+COMMON_SRC := $(wildcard tools/common/*.c)
+TOOL_SRC   := $(wildcard tools/pe-*.c tools/pe.c)
+UNIT_SRC   := $(wildcard tests/unit/test_*.c tests/kernels/test_*.c tests/formats/test_*.c tests/golden/test_*.c)
+TESTLIB_SRC:= $(wildcard tests/*.c)
+BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+CORE_OBJ   := $(call obj,$(CORE_SRC))
+RECIPE_OBJ := $(call obj,$(RECIPE_SRC))
+COMMON_OBJ := $(call obj,$(COMMON_SRC))
+TESTLIB_OBJ:= $(call obj,$(TESTLIB_SRC))
+TOOLS      := $(patsubst tools/%.c,$(B)/bin/%,$(TOOL_SRC))
+UNITS      := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
+BENCHES    := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
+
+.PHONY: all lib tools units test check check-long bench fuzz install clean help
+.SECONDARY:
+all: lib tools ## build the library and the tools (default)
+lib: $(B)/libpe.a $(B)/libpe.so $(B)/libpe-recipe.a
+tools: $(TOOLS)
+units: $(UNITS)
+
+isa_of = $(word 2,$(subst /, ,$(1)))
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "CC $<")
+	$(Q)$(CC) $(STD) $(WARN) $(OPT) $(CPPFLAGS_ALL) $(if $(filter kernels/%,$<),$(ISA_$(call isa_of,$<)) -O3) $(CFLAGS) -c $< -o $@
+
+$(B)/libpe.a: $(CORE_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libpe-recipe.a: $(RECIPE_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libpe.so: $(CORE_OBJ)
+	$(Q)$(CC) $(OPT) -shared -Wl,-soname,libpe.so.$(SOMAJOR) -Wl,--no-undefined -o $@ $^ $(LIBS_CORE)
+	$(Q)ln -sf libpe.so $(B)/libpe.so.$(SOMAJOR)
+
+$(B)/bin/%: $(B)/tools/%.o $(COMMON_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT) -o $@ $< $(COMMON_OBJ) $(if $(filter pe-recipe,$*),$(B)/libpe-recipe.a) $(B)/libpe.a $(if $(filter pe-recipe,$*),$(LIBS_RECIPE)) $(LIBS_CORE)
+
+$(B)/tests/%: $(B)/tests/%.o $(TESTLIB_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT) -o $@ $< $(TESTLIB_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a -lcmocka $(LIBS_RECIPE) $(LIBS_CORE)
+
+clean: ## delete everything built
+	rm -rf build
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
