@@ -22,10 +22,13 @@ pe_status pe_file_slurp(char **out, size_t *nbytes, const char *path, size_t max
  * temporary name, every file fsynced, the directory fsynced, renamed (RENAME_NOREPLACE, or
  * RENAME_EXCHANGE when `replace`, the old one deleted after), the parent fsynced. Abandoned ones
  * are removed on pe_outdir_abort, at exit by signal (tools call pe_outdir_abort_all), and never
- * mistaken for output after kill -9. */
+ * mistaken for output after kill -9. `replace` takes the place of an empty directory or of one that
+ * holds a checkpoint or a report, of nothing else. One thread at a time opens, creates and commits;
+ * any thread writes to the files. PE_E_ARG: exists; PE_E_NOTFOUND: its folder does not. */
 typedef struct pe_outdir pe_outdir;
 pe_status pe_outdir_open(pe_outdir **out, const char *path, bool replace, pe_error *err);
-/* Creates `name` in it for writing; *fd is owned by the outdir. nbytes > 0 sets the size at once. */
+/* Creates `name` ("a.json", or "1_Pooling/config.json": folders are made) in it for writing; *fd is
+ * owned by the outdir. nbytes > 0 sets the size at once. */
 pe_status pe_outdir_create(pe_outdir *d, const char *name, uint64_t nbytes, int *fd, pe_error *err);
 pe_status pe_outdir_put(pe_outdir *d, const char *name, const void *data, size_t nbytes, pe_error *err);
 pe_status pe_outdir_commit(pe_outdir *d, pe_error *err); /* frees d, also on failure */
@@ -34,7 +37,8 @@ void pe_outdir_abort(pe_outdir *d);                      /* frees d, removes wha
 pe_status pe_write_at(int fd, uint64_t offset, const void *data, size_t nbytes, const char *what, pe_error *err);
 /* One file, same promise (temporary, fsync, rename over the old one, fsync of the folder). */
 pe_status pe_write_atomic(const char *path, const void *data, size_t nbytes, pe_error *err);
-/* Removes the temporary of every open outdir; async-signal-safe as far as unlinkat is. */
+/* For signal handlers of a process that ends now: removes the temporary of every open outdir, and
+ * none can be created after. Async-signal-safe. */
 PE_API void pe_outdir_abort_all(void);
 
 #endif

@@ -15,6 +15,7 @@ typedef struct pe_rng {
     uint32_t block[4];
 } pe_rng;
 void pe_rng_init(pe_rng *r, uint64_t seed, uint32_t stream, uint32_t index);
+void pe_rng_seek(pe_rng *r, uint64_t draw); /* the next draw is this one */
 uint32_t pe_rng_u32(pe_rng *r);
 /* Uniform in [0, n) without bias (Lemire's rejection), n > 0. */
 uint32_t pe_rng_below(pe_rng *r, uint32_t n);
