@@ -93,9 +93,11 @@ typedef struct pe_quantize_call {
  * out[t, h*hd + i] = softmax(q k^T * scale) v within the row and head. */
 typedef struct pe_attention_call {
     float *out;
-    const float *q, *k, *v;    /* [T, heads * head_dim], distances ldq */
-    size_t ldo, ldq, heads, head_dim, nrows;
+    const float *q, *k, *v;    /* [tokens, heads * head_dim], distances ldq for q, ldkv for k and v */
+    size_t ldo, ldq, ldkv, heads, head_dim, nrows;
     const uint32_t *row_begin; /* [nrows + 1] */
+    const uint32_t *q_begin;   /* [nrows + 1] rows of q and out that belong to row r; NULL = row_begin.
+                                * With fewer: only the first token asks, or (later) a KV cache answers */
     float scale;
     void *scratch;             /* attention_scratch(longest row, head_dim, nthreads) */
     pe_pool *pool;
