@@ -11,6 +11,7 @@
 typedef struct pe_array {
     const char *name;             /* borrowed from the checkpoint */
     pe_dtype dtype;
+    const char *dtype_name;       /* as the file says, also for PE_DTYPE_OTHER; static */
     int rank;
     uint64_t shape[PE_MAX_RANK];
     uint64_t nelem;
@@ -33,6 +34,9 @@ const json_t *pe_ckpt_metadata(const pe_ckpt *c);  /* __metadata__ of the first 
 size_t pe_ckpt_narrays(const pe_ckpt *c);          /* sorted by name, bytewise */
 const pe_array *pe_ckpt_array(const pe_ckpt *c, size_t i);
 const pe_array *pe_ckpt_find(const pe_ckpt *c, const char *name); /* NULL: not there */
+size_t pe_ckpt_nfiles(const pe_ckpt *c);
+const char *pe_ckpt_file(const pe_ckpt *c, size_t i);  /* path of pe_array.file */
+uint64_t pe_ckpt_header_nbytes(const pe_ckpt *c);      /* of all files */
 uint64_t pe_ckpt_largest_nbytes(const pe_ckpt *c); /* dense bytes of the largest tensor */
 /* Raw bytes of a part by pread; any thread. */
 pe_status pe_ckpt_read(const pe_ckpt *c, const pe_array *a, int part, uint64_t offset, void *dst,

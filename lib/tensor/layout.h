@@ -6,6 +6,7 @@
 #include <pe/tensor.h>
 
 #define PE_MAX_PARTS 3
+#define PE_MAX_BLOCK 1024 /* edge of BSR and Blocked-ELL blocks */
 
 /* A dense matrix [n, k] of elem_nbytes-wide elements, row-major. */
 typedef struct pe_dense {
@@ -19,7 +20,7 @@ typedef struct pe_part {
     const char *suffix; /* static */
     pe_dtype dtype;     /* PE_DTYPE_OTHER: the matrix's own */
     int rank;
-    uint64_t shape[2];
+    uint64_t shape[3]; /* a dense part has the tensor's own shape, not this */
     uint64_t nbytes;
 } pe_part;
 
@@ -28,16 +29,18 @@ typedef struct pe_layout_spec {
     uint32_t block; /* edge of BSR and Blocked-ELL blocks; 0 = 16 */
 } pe_layout_spec;
 
-/* Counting state: feed every row block once (in any order, sums only), then sizes are known. */
-typedef struct pe_layout_stats {
-    uint64_t nonzero, blocks4, fits_2of4 /* 1 = yes */;
-    uint64_t *row_blocks; /* BSR / ELL only */
-} pe_layout_stats;
-
+/* Parts of a matrix [n, k] that stores `count` units: values (bitmask, csr), blocks (block4, bsr) or
+ * blocks a row (Blocked-ELL); ignored by dense and 2of4. PE_E_UNSUPPORTED when an index does not fit. */
+pe_status pe_layout_parts(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_spec spec, uint64_t n,
+                          uint64_t k, uint32_t elem_nbytes, uint64_t count, pe_error *err);
+/* The count that stored parts imply, by their shapes (rank and shape set, in the order of
+ * pe_layout_parts). PE_E_INPUT when a rank is wrong. */
+pe_status pe_layout_count(uint64_t *count, pe_layout_spec spec, const pe_part *parts, pe_error *err);
 /* Parts and their shapes for this matrix, from its whole content. PE_E_UNSUPPORTED when the layout
  * cannot hold it (2of4 with three non-zeros in a group, BSR with a ragged edge ..), saying why. */
 pe_status pe_layout_measure(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_spec spec, const pe_dense *m,
                             pe_error *err);
+uint64_t pe_parts_nbytes(const pe_part *parts, int nparts); /* sum */
 /* Fewest bytes; ties to dense, then in the order of pe_layout (BSR and Blocked-ELL not considered). */
 pe_status pe_layout_choose(pe_layout *out, const pe_dense *m, pe_error *err);
 /* dst[i] has parts[i].nbytes. */
