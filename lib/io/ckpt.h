@@ -30,6 +30,8 @@ pe_status pe_ckpt_open(pe_ckpt **out, const char *path, pe_error *err);
 void pe_ckpt_close(pe_ckpt *c);
 const char *pe_ckpt_path(const pe_ckpt *c);
 const json_t *pe_ckpt_config(const pe_ckpt *c);    /* config.json, NULL when there is none; borrowed */
+/* quantization_config, or pe_quantization of a checkpoint with sparse matrices; NULL = none. */
+const json_t *pe_ckpt_quantization(const pe_ckpt *c);
 const json_t *pe_ckpt_metadata(const pe_ckpt *c);  /* __metadata__ of the first file, NULL = none */
 size_t pe_ckpt_narrays(const pe_ckpt *c);          /* sorted by name, bytewise */
 const pe_array *pe_ckpt_array(const pe_ckpt *c, size_t i);
@@ -53,18 +55,27 @@ pe_status pe_ckpt_read_f32(const pe_ckpt *c, const pe_array *a, float *dst, pe_e
 /* ---- writing ---- */
 typedef struct pe_ckptw pe_ckptw;
 /* A new checkpoint directory. Side files of `from` (tokenizer, generation config, modules.json and
- * the folders it names ...) are copied byte for byte, config.json comes from `config` at commit. */
+ * the folders it names ...) are copied byte for byte, config.json comes from `config` at commit.
+ * from NULL: none, and no history. */
 pe_status pe_ckptw_open(pe_ckptw **out, const char *dir, const pe_ckpt *from, bool replace, pe_error *err);
-/* Declare a tensor; *index is its handle. parts as pe_layout_measure gave them (dense: one). */
+void pe_ckptw_sha256(pe_ckptw *w); /* puts the SHA-256 of the weights file into the report, too */
+/* Declare a tensor; *index is its handle. parts as pe_layout_measure gave them (dense: NULL, 0). */
 pe_status pe_ckptw_add(pe_ckptw *w, size_t *index, const char *name, pe_dtype dtype, int rank,
                        const uint64_t *shape, pe_layout_spec spec, const pe_part *parts, int nparts,
                        pe_error *err);
-pe_status pe_ckptw_begin(pe_ckptw *w, pe_error *err); /* all are declared: offsets are fixed */
-/* Any thread, any order; every byte of every part exactly once. Digests are taken of a part when its
- * bytes come in ascending order from one thread at a time (they do in all passes). */
+/* As it is in another checkpoint, any dtype. */
+pe_status pe_ckptw_add_like(pe_ckptw *w, size_t *index, const pe_array *a, pe_error *err);
+/* All are declared: offsets are fixed. The file is model.safetensors, or model.pe.safetensors when a
+ * layout other than dense is among them. */
+pe_status pe_ckptw_begin(pe_ckptw *w, pe_error *err);
+/* Any thread, any order; every byte of every part exactly once. Digests are taken on the way of parts
+ * whose bytes come in ascending order (they do in all passes), others are read again at commit. */
 pe_status pe_ckptw_write(pe_ckptw *w, size_t index, int part, uint64_t offset, const void *data,
                          size_t nbytes, pe_error *err);
-/* Writes header with provenance, config.json, pe-report.json, syncs, renames. Frees w, also on failure. */
+/* Writes header with provenance (step is added to the history of `from`; NULL: none), config.json (with
+ * sparse matrices: pe_layouts, and quantization_config as pe_quantization; without: the reverse),
+ * pe-report.json (report with "content" and "digests" added), syncs, renames. Frees w, also on
+ * failure. config and report may be NULL. */
 pe_status pe_ckptw_commit(pe_ckptw *w, const json_t *config, const json_t *step, const json_t *report,
                           pe_error *err);
 void pe_ckptw_abort(pe_ckptw *w);

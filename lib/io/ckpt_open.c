@@ -119,6 +119,14 @@ void pe_ckpt_close(pe_ckpt *c)
 
 const char *pe_ckpt_path(const pe_ckpt *c) { return c->path; }
 const json_t *pe_ckpt_config(const pe_ckpt *c) { return c->config; }
+
+const json_t *pe_ckpt_quantization(const pe_ckpt *c)
+{
+    const json_t *q = json_object_get(c->config, "quantization_config");
+    if (!json_is_object(q)) q = json_object_get(c->config, "pe_quantization");
+    return json_is_object(q) ? q : NULL;
+}
+
 const json_t *pe_ckpt_metadata(const pe_ckpt *c) { return c->nshards ? c->shards[0].st.metadata : NULL; }
 size_t pe_ckpt_narrays(const pe_ckpt *c) { return c->narrays; }
 const pe_array *pe_ckpt_array(const pe_ckpt *c, size_t i) { return &c->arrays[i]; }
