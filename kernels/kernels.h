@@ -5,16 +5,18 @@
  *
  * Rules that make every level, batch, blocking and thread count give the same bits:
  *  - a product is one FMA chain over ascending k that starts at +0 (int8: exact in int32, k <= 65536);
- *    then the epilogue, each step rounded: f32  y = act(chain + bias);
+ *    then the epilogue, each step rounded: f32  y = act((chain + bias) + 0), no bias: act(chain + 0);
  *    int8  y = act(fmaf((float)acc * xscale, wscale, bias)), acc already without the zero point;
  *  - a row reduction keeps 16 virtual lanes, lane = column mod 16, each summed in ascending order from
- *    +0, then folded 8, 4, 2, 1 (lane i += lane i+8, ...);
+ *    +0 (squares by fmaf(x, x, lane)), then folded 8, 4, 2, 1 (lane i += lane i+8, ...);
  *  - softmax takes the maximum of the whole row, sums exp(s - max) by absolute key index in those
- *    lanes, and the weighted sum of values is an FMA chain over ascending keys, divided once at the end;
+ *    lanes; in attention s = chain * scale, and the weighted sum of values is an FMA chain over
+ *    ascending keys, divided once at the end;
  *  - exp, erf, tanh are the polynomials of kernels/ref/ref_math.h, in that order of FMAs;
  *  - division is division and sqrt is sqrt; no reciprocal estimates;
- *  - -0 results of products are stored as +0 (chain starts at +0, so only the epilogue can make one).
- * So skipping a zero weight changes nothing for finite activations.
+ *  - the + 0 of the f32 epilogue turns -0 (a chain of products that underflowed) into +0.
+ * So skipping a zero weight changes nothing for finite activations. Which NaN comes out of non-finite
+ * input is not fixed; that there is one, or an error of the op, is.
  * Kernels never allocate: scratch comes from the caller, sized by the *_scratch functions. */
 #ifndef PE_KERNELS_KERNELS_H
 #define PE_KERNELS_KERNELS_H

@@ -1,0 +1,129 @@
+/* kernels/ref/ref_math.h - exp, erf, tanh and the activations: the meaning of each to the bit.
+ * The polynomials are our own minimax fits, made with coefficients rounded to float one by one;
+ * every level evaluates them in this order of FMAs. Read next: kernels/body/math.h (vectors). */
+#ifndef PE_KERNELS_REF_MATH_H
+#define PE_KERNELS_REF_MATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "kernels/ref/ref_poly.h"
+
+static inline uint32_t ref_bits(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+static inline float ref_float(uint32_t u)
+{
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+/* The sign of s on the magnitude x >= 0. */
+static inline float ref_signed(float x, float s) { return ref_float(ref_bits(x) | (ref_bits(s) & 0x80000000u)); }
+/* The minimum and maximum instructions of x86: the second operand when one is NaN. */
+static inline float ref_min(float a, float b) { return a < b ? a : b; }
+static inline float ref_max(float a, float b) { return a > b ? a : b; }
+
+/* exp(x) = 2^n p, |x - n ln 2| <= ln 2 / 2; returns p and n. */
+static inline float ref_exp_reduce(float x, int32_t *n)
+{
+    float t = fmaf(x, PE_EXP_LOG2E, PE_EXP_MAGIC); /* n sits in the low bits */
+    float f = t - PE_EXP_MAGIC;
+    float r = fmaf(f, -PE_EXP_LN2_HI, x);
+    r = fmaf(f, -PE_EXP_LN2_LO, r);
+    float q = fmaf(PE_EXP_C6, r, PE_EXP_C5);
+    q = fmaf(q, r, PE_EXP_C4);
+    q = fmaf(q, r, PE_EXP_C3);
+    q = fmaf(q, r, PE_EXP_C2);
+    *n = (int32_t)(ref_bits(t) - ref_bits(PE_EXP_MAGIC));
+    return fmaf(q, r * r, r) + 1.0f;
+}
+static inline float ref_pow2(int32_t n) { return ref_float((uint32_t)(n + 127) << 23); }
+
+/* Every float: 0 below, Inf above, NaN stays NaN (its p is NaN, n any number); 2^n in two steps so
+ * that only the last one rounds. */
+static inline float ref_exp(float x)
+{
+    x = ref_max(PE_EXP_MIN, ref_min(PE_EXP_MAX, x));
+    int32_t n;
+    float p = ref_exp_reduce(x, &n);
+    int32_t half = n >> 1;
+    return p * ref_pow2(half) * ref_pow2(n - half);
+}
+/* |x| <= 80 only: one step. */
+static inline float ref_exp_near(float x)
+{
+    int32_t n;
+    float p = ref_exp_reduce(x, &n);
+    return p * ref_pow2(n);
+}
+
+static inline float ref_erf(float x)
+{
+    float a = fabsf(x), s = x * x;
+    float p = fmaf(PE_ERF_S5, s, PE_ERF_S4);
+    p = fmaf(p, s, PE_ERF_S3);
+    p = fmaf(p, s, PE_ERF_S2);
+    p = fmaf(p, s, PE_ERF_S1);
+    p = fmaf(p, s, PE_ERF_S0);
+    float small = fmaf(p, x, x);
+    float t = ref_min(PE_ERF_MAX, a);
+    float r = fmaf(PE_ERF_L5, t, PE_ERF_L4);
+    r = fmaf(r, t, PE_ERF_L3);
+    r = fmaf(r, t, PE_ERF_L2);
+    r = fmaf(r, t, PE_ERF_L1);
+    r = fmaf(r, t, PE_ERF_L0);
+    float large = 1.0f - ref_exp_near(-fmaf(r, t, t));
+    return a > PE_ERF_SPLIT ? ref_signed(large, x) : small;
+}
+
+static inline float ref_tanh(float x)
+{
+    float a = fabsf(x), s = x * x;
+    float p = fmaf(PE_TANH_S4, s, PE_TANH_S3);
+    p = fmaf(p, s, PE_TANH_S2);
+    p = fmaf(p, s, PE_TANH_S1);
+    p = fmaf(p, s, PE_TANH_S0);
+    float small = fmaf(p * s, x, x);
+    float t = ref_min(PE_TANH_MAX, a);
+    float large = 1.0f - 2.0f / (ref_exp_near(t + t) + 1.0f);
+    return a > PE_TANH_SPLIT ? ref_signed(large, x) : small;
+}
+
+static inline float ref_gelu_erf(float x)
+{
+    float h = 0.5f * x;
+    return fmaf(h, ref_erf(x * PE_GELU_SQRT1_2), h);
+}
+static inline float ref_gelu_tanh(float x)
+{
+    float h = 0.5f * x;
+    return fmaf(h, ref_tanh(fmaf(x * x, PE_GELU_TANH_C3, PE_GELU_TANH_C1) * x), h);
+}
+
+static inline float ref_act(float x, pe_act act)
+{
+    switch (act) {
+    case PE_ACT_NONE: return x;
+    case PE_ACT_GELU_ERF: return ref_gelu_erf(x);
+    case PE_ACT_GELU_TANH: return ref_gelu_tanh(x);
+    case PE_ACT_RELU: return ref_max(0.0f, x);
+    case PE_ACT_TANH: return ref_tanh(x);
+    }
+    return x;
+}
+
+/* The fold of a row reduction: lane i += lane i + 8, then 4, 2, 1. */
+static inline float ref_fold_sum(float lane[16])
+{
+    for (int step = 8; step; step /= 2)
+        for (int i = 0; i < step; i++) lane[i] += lane[i + step];
+    return lane[0];
+}
+
+#endif
