@@ -32,22 +32,24 @@ static float exp_scores(float *s, size_t len)
     return ref_fold_sum(lane);
 }
 
+/* Query t of head against the len keys from `first` on; a row without keys answers 0. */
 static void one_query(const pe_attention_call *c, size_t first, size_t len, size_t t, size_t head, float *s)
 {
     size_t hd = c->head_dim;
     const float *q = c->q + t * c->ldq + head * hd;
+    float *out = c->out + t * c->ldo + head * hd;
     for (size_t j = 0; j < len; j++) {
-        const float *k = c->k + (first + j) * c->ldq + head * hd;
+        const float *k = c->k + (first + j) * c->ldkv + head * hd;
         float chain = 0.0f;
         for (size_t i = 0; i < hd; i++) chain = fmaf(q[i], k[i], chain);
         s[j] = chain * c->scale;
     }
-    float sum = exp_scores(s, len);
+    float sum = len ? exp_scores(s, len) : 1.0f;
     for (size_t i = 0; i < hd; i++) {
-        const float *v = c->v + first * c->ldq + head * hd + i;
+        const float *v = c->v + first * c->ldkv + head * hd + i;
         float chain = 0.0f;
-        for (size_t j = 0; j < len; j++) chain = fmaf(s[j], v[j * c->ldq], chain);
-        c->out[t * c->ldo + head * hd + i] = chain / sum;
+        for (size_t j = 0; j < len; j++) chain = fmaf(s[j], v[j * c->ldkv], chain);
+        out[i] = chain / sum;
     }
 }
 
@@ -62,8 +64,9 @@ static void one_head(void *arg, size_t index, int worker)
     const pe_attention_call *c = w->c;
     size_t row = index / c->heads, head = index % c->heads;
     size_t first = c->row_begin[row], len = c->row_begin[row + 1] - first;
+    const uint32_t *asks = c->q_begin ? c->q_begin : c->row_begin;
     float *s = (float *)c->scratch + (size_t)worker * w->longest;
-    for (size_t t = first; t < first + len; t++) one_query(c, first, len, t, head, s);
+    for (size_t t = asks[row]; t < asks[row + 1]; t++) one_query(c, first, len, t, head, s);
 }
 
 void pe_attention_ref(const pe_attention_call *c)
