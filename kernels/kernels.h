@@ -6,7 +6,8 @@
  * Rules that make every level, batch, blocking and thread count give the same bits:
  *  - a product is one FMA chain over ascending k that starts at +0 (int8: exact in int32, k <= 65536);
  *    then the epilogue, each step rounded: f32  y = act((chain + bias) + 0), no bias: act(chain + 0);
- *    int8  y = act(fmaf((float)acc * xscale, wscale, bias)), acc already without the zero point;
+ *    int8  y = act(fmaf((float)acc * xscale, wscale, bias)), acc already without the zero point, bias
+ *    +0 where there is none;
  *  - a row reduction keeps 16 virtual lanes, lane = column mod 16, each summed in ascending order from
  *    +0 (squares by fmaf(x, x, lane)), then folded 8, 4, 2, 1 (lane i += lane i+8, ...);
  *  - softmax takes the maximum of the whole row, sums exp(s - max) by absolute key index in those
@@ -76,9 +77,11 @@ const char *pe_form_name(pe_form f);
 /* ---- everything else ------------------------------------------------------------------------ */
 
 /* Row codes of activations. Dynamic: scale[t] = absmax(row) / div, codes rint(x/scale) ties to even,
- * clamped to -127..127 (div 127) or -128..127 (div 127.5); an all-zero row has scale 0 and codes 0.
- * Static: scale and zero are given, codes = clamp(rint(x/scale) + zero, -128, 127) (symmetric: zero
- * = 0, -127..127). */
+ * clamped to -127..127 (div 127) or -128..127 (div 127.5); a row whose scale is 0 (all zero, or so
+ * small that the quotient underflows) has codes 0. Zero points, if asked for, are 0.
+ * Static: scale and zero are given; asymmetric (zero not NULL) codes = clamp(rint(x/scale) + zero,
+ * -128, 127), symmetric (zero NULL, static_zero 0) -127..127; scale[t] and zero[t] repeat them.
+ * NaN is passed over by the maximum and gets the lowest code: the caller has checked for it. */
 typedef struct pe_quantize_call {
     int8_t *q;      /* [m, k], ldq a multiple of 64, columns k..ldq are set to 0 */
     float *scale;   /* [m] out */
@@ -138,17 +141,21 @@ typedef void pe_k_bf16_to_f32(float *y, const uint16_t *x, size_t n);
 typedef void pe_k_f16_to_f32(float *y, const uint16_t *x, size_t n);
 
 /* ---- passes over weights (rows of a [n, k] matrix, one thread's share; the pass loops) -------- */
-/* max |x|; NaN or Inf anywhere gives NaN. */
+/* max |x|; NaN or Inf anywhere gives NaN (the one of <math.h>); n = 0 gives 0. */
 typedef float pe_k_absmax_f32(const float *x, size_t n);
-/* codes of one output channel with a given scale, -127..127, ties to even; returns nothing. */
+/* Codes of one output channel with a given scale: rint(x/scale), ties to even, clamped to -127..127;
+ * scale 0 gives codes 0. x is finite. */
 typedef void pe_k_quantize_weights(int8_t *q, const float *x, size_t n, float scale);
-/* How many |x| are below lo; those in [lo, hi] are appended to mid (room for n), count in *nmid. */
+/* Returns how many |x| are below lo; the |x| in [lo, hi] are appended, in order, at mid[*nmid], and
+ * *nmid grows by their number (mid has room for n more). 0 <= lo <= hi; x has no NaN. */
 typedef size_t pe_k_magnitude_bracket(float *mid, size_t *nmid, const float *x, size_t n, float lo, float hi);
-/* Zero |x| < t in place; |x| == t are kept; returns how many equal t exactly. */
+/* Zero (+0) |x| < t in place; |x| == t are kept; returns how many |x| equal t exactly. */
 typedef size_t pe_k_zero_below(float *x, size_t n, float t);
-/* Keep the `keep` largest magnitudes of every `of` consecutive; ties zero the higher index. */
+/* Keep the `keep` largest magnitudes of every `of` consecutive, the others become +0; ties zero the
+ * higher index. n is a multiple of `of`, 1 <= keep <= of. */
 typedef void pe_k_prune_nm(float *x, size_t n, int keep, int of);
-typedef size_t pe_k_count_zero(const void *x, size_t n, size_t elem_nbytes); /* all bits zero */
+/* Elements whose bits are all zero (so -0.0 is none); elem_nbytes 1, 2, 4 or 8. */
+typedef size_t pe_k_count_zero(const void *x, size_t n, size_t elem_nbytes);
 
 typedef struct pe_kernels {
     const char *level; /* highest level in use */
