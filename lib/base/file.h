@@ -37,8 +37,6 @@ void pe_outdir_abort(pe_outdir *d);                      /* frees d, removes wha
 pe_status pe_write_at(int fd, uint64_t offset, const void *data, size_t nbytes, const char *what, pe_error *err);
 /* One file, same promise (temporary, fsync, rename over the old one, fsync of the folder). */
 pe_status pe_write_atomic(const char *path, const void *data, size_t nbytes, pe_error *err);
-/* For signal handlers of a process that ends now: removes the temporary of every open outdir, and
- * none can be created after. Async-signal-safe. */
-PE_API void pe_outdir_abort_all(void);
+/* Signal handlers call pe_outdir_abort_all (pe/base.h). */
 
 #endif

@@ -42,6 +42,8 @@ typedef struct pe_command {
     size_t noptions;
     size_t min_operands, max_operands;
 } pe_command;
+/* "512M", "4G", "1.5GiB", "1000"; factors of 1024. False when it is no size. */
+bool pe_parse_size(uint64_t *out, const char *text);
 pe_strings pe_parse_options(const pe_command *cmd, int argc, char **argv);
 
 #endif

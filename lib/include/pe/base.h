@@ -66,6 +66,10 @@ typedef struct pe_progress {
     void *user;
 } pe_progress;
 
+/* For signal handlers of a process that ends now: removes the unfinished output of every running
+ * call, and none can be started after. Async-signal-safe. */
+PE_API void pe_outdir_abort_all(void);
+
 /* One --only or --skip in the order given; plain data so that recipes and tools can build it. */
 typedef struct pe_pick {
     const char *glob; /* borrowed */
