@@ -28,6 +28,7 @@ typedef struct pe_st_entry {
     uint64_t nelem;
     uint64_t offset; /* of the data: absolute in the file when read */
     uint64_t nbytes;
+    size_t id;       /* the caller's, when writing: arranging moves entries */
 } pe_st_entry;
 
 /* A checked header: every entry lies in the file, no holes, no overlap, no tail, names unique. */

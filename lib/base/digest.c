@@ -78,40 +78,62 @@ void pe_digest_format(char text[PE_DIGEST_TEXT], const pe_digest *d)
     hex(text, d->bytes, sizeof d->bytes);
 }
 
-static pe_status sha256_stream(EVP_MD_CTX *ctx, const pe_file *f, uint8_t *buf, size_t cap, pe_error *err)
+/* Where the bytes of a SHA-256 come from: an open pe_file, or a descriptor. */
+typedef struct source {
+    const pe_file *file;
+    int fd;
+    uint64_t nbytes;
+    const char *path;
+} source;
+
+static pe_status read_source(const source *s, uint64_t at, void *dst, size_t n, pe_error *err)
 {
-    uint64_t total = pe_file_nbytes(f);
-    for (uint64_t at = 0; at < total;) {
-        size_t n = total - at < cap ? (size_t)(total - at) : cap;
-        pe_status st = pe_file_read(f, at, buf, n, err);
+    return s->file ? pe_file_read(s->file, at, dst, n, err) : pe_read_at(s->fd, at, dst, n, s->path, err);
+}
+
+static pe_status sha256_stream(EVP_MD_CTX *ctx, const source *s, uint8_t *buf, size_t cap, pe_error *err)
+{
+    for (uint64_t at = 0; at < s->nbytes;) {
+        size_t n = s->nbytes - at < cap ? (size_t)(s->nbytes - at) : cap;
+        pe_status st = read_source(s, at, buf, n, err);
         if (st) return st;
         if (EVP_DigestUpdate(ctx, buf, n) != 1)
-            return pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto failed to compute SHA-256",
-                           pe_file_path(f));
+            return pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto failed to compute SHA-256", s->path);
         at += n;
     }
     return PE_OK;
 }
 
-pe_status pe_sha256_file(char text[PE_SHA256_TEXT], const char *path, pe_error *err)
+static pe_status sha256_of(char text[PE_SHA256_TEXT], const source *s, pe_error *err)
 {
     enum { BUFFER = 1 << 20 };
-    pe_file *f = NULL;
-    uint8_t *buf = NULL;
-    EVP_MD_CTX *ctx = NULL;
+    uint8_t *buf = malloc(BUFFER);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     uint8_t sum[EVP_MAX_MD_SIZE];
     unsigned nsum = 0;
-    pe_status st = pe_file_open(&f, path, err);
-    if (!st && (!(buf = malloc(BUFFER)) || !(ctx = EVP_MD_CTX_new())))
-        st = pe_fail_nomem(err, path, BUFFER);
+    pe_status st = buf && ctx ? PE_OK : pe_fail_nomem(err, s->path, BUFFER);
     if (!st && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
-        st = pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto offers no SHA-256", path);
-    if (!st) st = sha256_stream(ctx, f, buf, BUFFER, err);
+        st = pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto offers no SHA-256", s->path);
+    if (!st) st = sha256_stream(ctx, s, buf, BUFFER, err);
     if (!st && (EVP_DigestFinal_ex(ctx, sum, &nsum) != 1 || nsum != 32))
-        st = pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto failed to compute SHA-256", path);
+        st = pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto failed to compute SHA-256", s->path);
     if (!st) hex(text, sum, nsum);
     EVP_MD_CTX_free(ctx);
     free(buf);
+    return st;
+}
+
+pe_status pe_sha256_file(char text[PE_SHA256_TEXT], const char *path, pe_error *err)
+{
+    pe_file *f = NULL;
+    pe_status st = pe_file_open(&f, path, err);
+    if (st) return st;
+    st = sha256_of(text, &(source){ f, -1, pe_file_nbytes(f), path }, err);
     pe_file_close(f);
     return st;
+}
+
+pe_status pe_sha256_fd(char text[PE_SHA256_TEXT], int fd, uint64_t nbytes, const char *path, pe_error *err)
+{
+    return sha256_of(text, &(source){ NULL, fd, nbytes, path }, err);
 }

@@ -88,6 +88,23 @@ const char *pe_file_path(const pe_file *f)
     return f->path;
 }
 
+pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const char *what, pe_error *err)
+{
+    for (size_t done = 0; done < nbytes;) {
+        ssize_t n = pread(fd, (char *)dst + done, nbytes - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            return pe_fail_errno(err, PE_E_INPUT, "%s: reading at offset %llu", what,
+                                 (unsigned long long)(offset + done));
+        if (n == 0)
+            return pe_fail(err, PE_E_INPUT, "%s: the file ended at offset %llu while it was read, %llu "
+                           "bytes expected; is it being written?", what,
+                           (unsigned long long)(offset + done), (unsigned long long)(offset + nbytes));
+        done += (size_t)n;
+    }
+    return PE_OK;
+}
+
 pe_status pe_file_read(const pe_file *f, uint64_t offset, void *dst, size_t nbytes, pe_error *err)
 {
     uint64_t end;
@@ -95,19 +112,7 @@ pe_status pe_file_read(const pe_file *f, uint64_t offset, void *dst, size_t nbyt
         return pe_fail(err, PE_E_INPUT, "%s: %zu bytes expected at offset %llu, but the file ends at %llu; "
                        "is it truncated?", f->path, nbytes, (unsigned long long)offset,
                        (unsigned long long)f->nbytes);
-    for (size_t done = 0; done < nbytes;) {
-        ssize_t n = pread(f->fd, (char *)dst + done, nbytes - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0)
-            return pe_fail_errno(err, PE_E_INPUT, "%s: reading at offset %llu", f->path,
-                                 (unsigned long long)(offset + done));
-        if (n == 0)
-            return pe_fail(err, PE_E_INPUT, "%s: the file ended at offset %llu while it was read, %llu "
-                           "bytes expected; is it being written?", f->path,
-                           (unsigned long long)(offset + done), (unsigned long long)f->nbytes);
-        done += (size_t)n;
-    }
-    return PE_OK;
+    return pe_read_at(f->fd, offset, dst, nbytes, f->path, err);
 }
 
 pe_status pe_file_map(pe_file *f, const uint8_t **out, pe_error *err)

@@ -111,7 +111,7 @@ pe_status pe_layout_bad(pe_error *err, const char *name, pe_layout_spec spec, co
     return pe_fail(err, PE_E_INPUT, "tensor \"%.200s\": layout %s: %s", name, pe_layout_name(spec.layout), what);
 }
 
-static const pe_codec *codec_of(pe_layout l)
+const pe_codec *pe_codec_of(pe_layout l)
 {
     static const pe_codec *const table[PE_NLAYOUTS] = {
         [PE_LAYOUT_BITMASK] = &pe_codec_bitmask, [PE_LAYOUT_BLOCK4] = &pe_codec_block4,
@@ -121,7 +121,7 @@ static const pe_codec *codec_of(pe_layout l)
     return table[l];
 }
 
-static pe_status check_dense(const pe_dense *m, pe_layout_spec spec, pe_error *err)
+pe_status pe_layout_check_width(const pe_dense *m, pe_layout_spec spec, pe_error *err)
 {
     if (m->elem_nbytes == 1 || m->elem_nbytes == 2 || m->elem_nbytes == 4) return PE_OK;
     return pe_fail(err, PE_E_UNSUPPORTED, "layout %s: elements of %u bytes; only 1, 2 and 4 can be stored sparse",
@@ -134,10 +134,10 @@ pe_status pe_layout_measure(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_
     uint64_t count = 0;
     pe_status st = PE_OK;
     if (spec.layout != PE_LAYOUT_DENSE) {
-        st = check_dense(m, spec, err);
+        st = pe_layout_check_width(m, spec, err);
         /* before anything is looked at: dimensions that the layout cannot have */
         if (!st) st = pe_layout_parts(parts, nparts, spec, m->n, m->k, m->elem_nbytes, 0, err);
-        if (!st) st = codec_of(spec.layout)->count(&count, spec, m, err);
+        if (!st) st = pe_codec_of(spec.layout)->count(&count, spec, m, err);
     }
     return st ? st : pe_layout_parts(parts, nparts, spec, m->n, m->k, m->elem_nbytes, count, err);
 }
@@ -151,27 +151,22 @@ uint64_t pe_parts_nbytes(const pe_part *parts, int nparts)
 
 pe_status pe_layout_choose(pe_layout *out, const pe_dense *m, pe_error *err)
 {
-    pe_part parts[PE_MAX_PARTS];
-    int nparts;
-    pe_status st = pe_layout_measure(parts, &nparts, (pe_layout_spec){ PE_LAYOUT_DENSE, 0 }, m, err);
-    uint64_t best = st ? 0 : pe_parts_nbytes(parts, nparts);
+    pe_layout_stats s = { 0 };
     *out = PE_LAYOUT_DENSE;
-    if (st || !m->n || !m->k || check_dense(m, (pe_layout_spec){ PE_LAYOUT_DENSE, 0 }, NULL)) return st;
-    for (int l = PE_LAYOUT_BITMASK; l <= PE_LAYOUT_CSR; l++) {
-        pe_layout_spec spec = { (pe_layout)l, 0 };
-        if (pe_layout_measure(parts, &nparts, spec, m, NULL)) continue; /* it does not fit: not a choice */
-        uint64_t nbytes = pe_parts_nbytes(parts, nparts);
-        if (nbytes >= best) continue;
-        best = nbytes;
-        *out = spec.layout;
-    }
+    if (pe_layout_check_width(m, (pe_layout_spec){ PE_LAYOUT_DENSE, 0 }, err)) return PE_OK; /* the one choice */
+    pe_layout_stats_add(&s, m);
+    *out = pe_layout_best(&s, m->n, m->k, m->elem_nbytes);
     return PE_OK;
 }
 
 void pe_layout_encode(void *const dst[PE_MAX_PARTS], pe_layout_spec spec, const pe_dense *m)
 {
     if (spec.layout == PE_LAYOUT_DENSE) memcpy(dst[0], m->data, m->n * m->k * m->elem_nbytes);
-    else codec_of(spec.layout)->encode(dst, spec, m);
+    else {
+        uint64_t count = 0;
+        (void)pe_codec_of(spec.layout)->count(&count, spec, m, NULL); /* measured before: it fits */
+        pe_codec_of(spec.layout)->encode(dst, spec, m, count);
+    }
 }
 
 pe_status pe_layout_decode(pe_dense *out, pe_layout_spec spec, const void *const src[PE_MAX_PARTS],
@@ -180,7 +175,7 @@ pe_status pe_layout_decode(pe_dense *out, pe_layout_spec spec, const void *const
     pe_part want[PE_MAX_PARTS];
     int nwant = 0;
     uint64_t count = 0;
-    pe_status st = check_dense(out, spec, err);
+    pe_status st = pe_layout_check_width(out, spec, err);
     if (!st) st = pe_layout_count(&count, spec, parts, err);
     if (!st) st = pe_layout_parts(want, &nwant, spec, out->n, out->k, out->elem_nbytes, count, err);
     if (!st && nwant != nparts) st = pe_layout_bad(err, name, spec, "wrong number of parts");
@@ -192,5 +187,5 @@ pe_status pe_layout_decode(pe_dense *out, pe_layout_spec spec, const void *const
         return PE_OK;
     }
     pe_stored s = { src, count, name };
-    return codec_of(spec.layout)->decode(out, spec, &s, err);
+    return pe_codec_of(spec.layout)->decode(out, spec, &s, err);
 }

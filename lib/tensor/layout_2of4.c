@@ -32,13 +32,13 @@ static void choose_two(uint32_t bits, uint32_t at[2])
     at[1] = (uint32_t)__builtin_ctz(bits & (bits - 1));
 }
 
-static void encode_2of4(void *const *dst, pe_layout_spec spec, const pe_dense *m)
+static void encode_2of4(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count)
 {
     const uint8_t *row = m->data;
     uint8_t *meta = dst[0], *values = dst[1];
     uint32_t e = m->elem_nbytes;
     uint64_t groups = m->k / 4, width = (groups + 1) / 2, tail = m->k % 4;
-    (void)spec;
+    (void)spec, (void)count;
     memset(meta, 0, m->n * width);
     for (uint64_t r = 0; r < m->n; r++, row += m->k * e, meta += width) {
         for (uint64_t g = 0; g < groups; g++, values += (uint64_t)2 * e) {

@@ -77,11 +77,12 @@ static pe_status bsr_count(uint64_t *out, pe_layout_spec spec, const pe_dense *m
     return check_edge(spec, err);
 }
 
-static void bsr_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m)
+static void bsr_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count)
 {
     grid g = grid_of(spec, m);
     uint8_t *values = dst[2];
     uint64_t at = 0;
+    (void)count;
     pe_put_i32(dst[0], 0, 0);
     for (uint64_t i = 0; i < g.rows; i++) {
         for (uint64_t j = 0; j < g.cols; j++) {
@@ -127,12 +128,10 @@ static pe_status ell_count(uint64_t *out, pe_layout_spec spec, const pe_dense *m
     return check_edge(spec, err);
 }
 
-static void ell_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m)
+static void ell_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count)
 {
     grid g = grid_of(spec, m);
-    uint64_t width = 0;
-    (void)ell_count(&width, spec, m, NULL);
-    uint64_t stride = width * g.b * g.e;
+    uint64_t width = count, stride = width * g.b * g.e;
     for (uint64_t i = 0; i < g.rows; i++) {
         uint8_t *row = (uint8_t *)dst[1] + i * g.b * stride;
         uint64_t slot = 0;

@@ -26,9 +26,9 @@ PE_INLINE void csr_rows(void *const *dst, const pe_dense *m, uint32_t e)
     }
 }
 
-static void csr_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m)
+static void csr_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count)
 {
-    (void)spec;
+    (void)spec, (void)count;
     if (m->elem_nbytes == 1) csr_rows(dst, m, 1);
     else if (m->elem_nbytes == 2) csr_rows(dst, m, 2);
     else csr_rows(dst, m, 4);

@@ -20,7 +20,8 @@ typedef struct pe_stored { /* parts to decode, already of the right shape */
 typedef struct pe_codec {
     /* Units that the matrix stores; PE_E_UNSUPPORTED when it does not fit the layout. */
     pe_status (*count)(uint64_t *out, pe_layout_spec spec, const pe_dense *m, pe_error *err);
-    void (*encode)(void *const *dst, pe_layout_spec spec, const pe_dense *m);
+    /* count: as above, of the whole matrix when m is some rows of it (Blocked-ELL needs it). */
+    void (*encode)(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count);
     /* Checks all of src first, then writes out. */
     pe_status (*decode)(pe_dense *out, pe_layout_spec spec, const pe_stored *s, pe_error *err);
 } pe_codec;
@@ -28,6 +29,9 @@ typedef struct pe_codec {
 extern const pe_codec pe_codec_bitmask, pe_codec_block4, pe_codec_2of4, pe_codec_csr, pe_codec_bsr,
     pe_codec_blocked_ell;
 
+const pe_codec *pe_codec_of(pe_layout l); /* NULL for dense */
+/* Layouts hold elements of 1, 2 and 4 bytes. */
+pe_status pe_layout_check_width(const pe_dense *m, pe_layout_spec spec, pe_error *err);
 uint64_t pe_layout_edge(pe_layout_spec spec); /* of BSR and Blocked-ELL blocks */
 /* Indexes of CSR and BSR: row_ptr ascends from 0 to count, columns ascend within a row, all in range. */
 pe_status pe_check_csr_index(const pe_stored *s, pe_layout_spec spec, uint64_t nrows, uint64_t ncols,

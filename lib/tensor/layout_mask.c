@@ -32,9 +32,9 @@ PE_INLINE void bitmask_rows(uint8_t *mask, uint8_t *values, const pe_dense *m, u
     }
 }
 
-static void bitmask_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m)
+static void bitmask_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count)
 {
-    (void)spec;
+    (void)spec, (void)count;
     if (m->elem_nbytes == 1) bitmask_rows(dst[0], dst[1], m, 1);
     else if (m->elem_nbytes == 2) bitmask_rows(dst[0], dst[1], m, 2);
     else bitmask_rows(dst[0], dst[1], m, 4);
@@ -109,13 +109,13 @@ static pe_status block4_count(uint64_t *out, pe_layout_spec spec, const pe_dense
     return PE_OK;
 }
 
-static void block4_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m)
+static void block4_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m, uint64_t count)
 {
     const uint8_t *row = m->data;
     uint8_t *mask = dst[0], *values = dst[1];
     uint32_t e = m->elem_nbytes;
     uint64_t nblocks = (m->k + 3) / 4, width = (nblocks + 7) / 8;
-    (void)spec;
+    (void)spec, (void)count;
     memset(mask, 0, m->n * width);
     for (uint64_t r = 0; r < m->n; r++, row += m->k * e, mask += width) {
         for (uint64_t b = 0; b < nblocks; b++) {
