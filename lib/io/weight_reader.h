@@ -1,7 +1,7 @@
-/* lib/io/weights.h - any range of any float tensor, whatever its layout, for passes that work in
+/* lib/io/weight_reader.h - any range of any float tensor, whatever its layout, for passes that work in
  * chunks. Read next: lib/io/rewrite.h, which streams a whole checkpoint through a pass. */
-#ifndef PE_IO_WEIGHTS_H
-#define PE_IO_WEIGHTS_H
+#ifndef PE_IO_WEIGHT_READER_H
+#define PE_IO_WEIGHT_READER_H
 
 #include "lib/io/rewrite.h"
 

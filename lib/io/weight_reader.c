@@ -1,6 +1,6 @@
-/* lib/io/weights.c - see weights.h.
+/* lib/io/weight_reader.c - see weight_reader.h.
  * Read next: lib/io/ckpt.h. */
-#include "lib/io/weights.h"
+#include "lib/io/weight_reader.h"
 
 #include <pthread.h>
 #include <stdlib.h>
