@@ -43,6 +43,8 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c tests/kernels/test_*.c tests/format
 TESTLIB_SRC:= $(wildcard tests/*.c)
 BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+HEADERS    := $(wildcard lib/include/pe/*.h)
+FORMATTED  := $(shell find lib kernels formats tools tests docs/examples -name '*.[ch]' 2>/dev/null)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 CORE_OBJ   := $(call obj,$(CORE_SRC))
@@ -58,13 +60,18 @@ EMULATED   := $(if $(wildcard /usr/include/simde/x86/avx512.h),$(patsubst tests/
 EMULATED_OBJ := $(patsubst kernels/%.c,$(B)/isa/%.o,$(foreach i,$(filter-out avx2,$(ISAS)),$(wildcard kernels/$(i)/*.c)))
 UNITS      += $(EMULATED)
 BENCHES    := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
+FUZZERS    := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
+SO         := libpe.so.$(VERSION)
 
-.PHONY: all lib tools units test check check-long bench fuzz install clean help
+.PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench \
+        fuzz format install clean help
 .SECONDARY:
 all: lib tools ## build the library and the tools (default)
-lib: $(B)/libpe.a $(B)/libpe.so $(B)/libpe-recipe.a
+lib: $(B)/libpe.a $(B)/libpe.so $(B)/libpe-recipe.a $(B)/pe.pc $(B)/pe-recipe.pc
 tools: $(TOOLS)
 units: $(UNITS)
+benches: $(BENCHES)
+fuzzers: $(FUZZERS)
 
 isa_of = $(word 2,$(subst /, ,$(1)))
 $(B)/%.o: %.c
@@ -76,17 +83,67 @@ $(B)/libpe.a: $(CORE_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libpe-recipe.a: $(RECIPE_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(B)/libpe.so: $(CORE_OBJ)
+$(B)/$(SO): $(CORE_OBJ)
 	$(Q)$(CC) $(OPT) -shared -Wl,-soname,libpe.so.$(SOMAJOR) -Wl,--no-undefined -o $@ $^ $(LIBS_CORE)
-	$(Q)ln -sf libpe.so $(B)/libpe.so.$(SOMAJOR)
+$(B)/libpe.so: $(B)/$(SO)
+	$(Q)ln -sf $(SO) $(B)/libpe.so.$(SOMAJOR) && ln -sf $(SO) $@
+
+# pkg-config files: what a program needs that links libpe.so, and more for libpe.a (--static).
+PC_HEAD = prefix=$(PREFIX)\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nVersion: $(VERSION)\n
+$(B)/pe.pc: Makefile
+	@mkdir -p $(@D)
+	@printf '$(PC_HEAD)Name: pe\nDescription: Runs and optimizes transformer checkpoints\n' >$@
+	@printf 'Cflags: -I$${includedir}\nLibs: -L$${libdir} -lpe\nLibs.private: $(LIBS_CORE)\n' >>$@
+$(B)/pe-recipe.pc: Makefile
+	@mkdir -p $(@D)
+	@printf '$(PC_HEAD)Name: pe-recipe\nDescription: Recipes of pe (static library)\nRequires: pe\n' >$@
+	@printf 'Libs: -L$${libdir} -lpe-recipe $(LIBS_RECIPE)\n' >>$@
 
 $(B)/bin/%: $(B)/tools/%.o $(COMMON_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(OPT) -o $@ $< $(COMMON_OBJ) $(if $(filter pe-recipe,$*),$(B)/libpe-recipe.a) $(B)/libpe.a $(if $(filter pe-recipe,$*),$(LIBS_RECIPE)) $(LIBS_CORE)
 
-$(B)/tests/%: $(B)/tests/%.o $(TESTLIB_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/libpe-recipe.a $(B)/libpe.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(OPT) -o $@ $< $(TESTLIB_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a -lcmocka $(LIBS_RECIPE) $(LIBS_CORE)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS_RECIPE) $(LIBS_CORE)
+
+$(B)/tests/%: $(B)/tests/%.o $(TESTLIB_OBJ) $(COMMON_OBJ) $(B)/libpe-recipe.a $(B)/libpe.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT) -o $@ $^ -lcmocka $(LIBS_RECIPE) $(LIBS_CORE)
+
+test: check ## the same as check
+check: ## build, run all tests, also with sanitizers; last line "N passed, N failed, N skipped"
+	$(Q)$(MAKE) --no-print-directory check-build
+	$(Q)tests/check.sh
+check-build: all units
+	$(Q)$(MAKE) --no-print-directory MODE=asan units
+check-long: ## the tests that take long, and the tools under AddressSanitizer
+	$(Q)$(MAKE) --no-print-directory MODE=release all units
+	$(Q)$(MAKE) --no-print-directory MODE=asan all units
+	$(Q)$(MAKE) --no-print-directory MODE=tsan units
+	$(Q)tests/check.sh long
+coverage: ## line coverage of the tests by file and folder (gcov)
+	$(Q)$(MAKE) --no-print-directory MODE=cov all units
+	$(Q)find build/cov -name '*.gcda' -delete
+	$(Q)tests/check.sh coverage
+bench: lib benches ## speed of kernels, passes and text on this machine
+	$(Q)set -e; for b in $(BENCHES); do echo "== $${b##*/}"; $$b; done
+FUZZ_SECONDS ?= 30
+fuzz: ## mutate good inputs for FUZZ_SECONDS each, under the sanitizers
+	$(Q)$(MAKE) --no-print-directory MODE=asan fuzzers
+	$(Q)set -e; for f in $(FUZZ_SRC:.c=); do build/asan/$$f $(FUZZ_SECONDS); done
+format: ## apply .clang-format
+	clang-format -i $(FORMATTED)
+
+install: all ## into DESTDIR/PREFIX: bin, lib, include/pe, lib/pkgconfig
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/pe
+	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(B)/libpe.a $(B)/libpe-recipe.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/$(SO) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(SO) $(DESTDIR)$(PREFIX)/lib/libpe.so.$(SOMAJOR)
+	ln -sf $(SO) $(DESTDIR)$(PREFIX)/lib/libpe.so
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/pe
+	install -m 644 $(B)/pe.pc $(B)/pe-recipe.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
 
 $(B)/isa/%.o: kernels/%.c
 	@mkdir -p $(@D)
@@ -102,6 +159,6 @@ $(B)/tests/isa/%: $(B)/isa/%.o $(EMULATED_OBJ) $(TESTLIB_OBJ) $(B)/libpe.a
 clean: ## delete everything built
 	rm -rf build
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-char *scratch_new(void);           /* path from malloc, under $TMPDIR or /tmp; NULL on failure */
-int scratch_drop(char *folder);    /* removes it and frees the path; 0, or -1 */
+char *scratch_new(void);        /* path from malloc, under $TMPDIR or /tmp; NULL on failure */
+int scratch_drop(char *folder); /* removes it and frees the path; 0, or -1 */
 /* "folder/name"; a static buffer, four calls stay valid. */
 const char *scratch_path(const char *folder, const char *name);
 int scratch_count(const char *folder); /* entries, hidden ones too */

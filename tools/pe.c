@@ -1,4 +1,5 @@
-/* tools/pe.c - `pe VERB ...` runs `pe-VERB ...` from the folder that pe itself lies in; `pe help` lists them.
+/* tools/pe.c - `pe VERB ...` runs `pe-VERB ...` from the folder that pe itself lies in; `pe help`
+ * lists them.
  * Read next: docs/cli.md. */
 #include <dirent.h>
 #include <errno.h>

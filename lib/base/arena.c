@@ -1,4 +1,5 @@
-/* lib/base/arena.c - a chain of blocks, filled from the front; one spare block is kept across resets.
+/* lib/base/arena.c - a chain of blocks, filled from the front; one spare block is kept across
+ * resets.
  * Read next: lib/base/arena.h. */
 #include "lib/base/arena.h"
 
@@ -10,10 +11,10 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define POISON(p, n)   ASAN_POISON_MEMORY_REGION(p, n)
 #define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
 #else
-#define POISON(p, n) ((void)(p), (void)(n))
+#define POISON(p, n)   ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 

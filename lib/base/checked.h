@@ -28,6 +28,9 @@ static inline bool pe_to_size(size_t *out, uint64_t a)
     *out = (size_t)a;
     return true;
 }
-static inline size_t pe_round_up(size_t n, size_t align) { return (n + align - 1) / align * align; }
+static inline size_t pe_round_up(size_t n, size_t align)
+{
+    return (n + align - 1) / align * align;
+}
 
 #endif

@@ -88,17 +88,20 @@ typedef struct source {
 
 static pe_status read_source(const source *s, uint64_t at, void *dst, size_t n, pe_error *err)
 {
-    return s->file ? pe_file_read(s->file, at, dst, n, err) : pe_read_at(s->fd, at, dst, n, s->path, err);
+    return s->file ? pe_file_read(s->file, at, dst, n, err)
+                   : pe_read_at(s->fd, at, dst, n, s->path, err);
 }
 
-static pe_status sha256_stream(EVP_MD_CTX *ctx, const source *s, uint8_t *buf, size_t cap, pe_error *err)
+static pe_status sha256_stream(EVP_MD_CTX *ctx, const source *s, uint8_t *buf, size_t cap,
+                               pe_error *err)
 {
     for (uint64_t at = 0; at < s->nbytes;) {
         size_t n = s->nbytes - at < cap ? (size_t)(s->nbytes - at) : cap;
         pe_status st = read_source(s, at, buf, n, err);
         if (st) return st;
         if (EVP_DigestUpdate(ctx, buf, n) != 1)
-            return pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto failed to compute SHA-256", s->path);
+            return pe_fail(err, PE_E_UNSUPPORTED, "%s: libcrypto failed to compute SHA-256",
+                           s->path);
         at += n;
     }
     return PE_OK;
@@ -133,7 +136,8 @@ pe_status pe_sha256_file(char text[PE_SHA256_TEXT], const char *path, pe_error *
     return st;
 }
 
-pe_status pe_sha256_fd(char text[PE_SHA256_TEXT], int fd, uint64_t nbytes, const char *path, pe_error *err)
+pe_status pe_sha256_fd(char text[PE_SHA256_TEXT], int fd, uint64_t nbytes, const char *path,
+                       pe_error *err)
 {
     return sha256_of(text, &(source){ NULL, fd, nbytes, path }, err);
 }

@@ -5,9 +5,11 @@
 
 #include <pe/base.h>
 
-typedef struct pe_digest { uint8_t bytes[16]; } pe_digest; /* XXH3-128, canonical byte order */
-typedef struct pe_hasher pe_hasher;                        /* streaming */
-pe_hasher *pe_hasher_new(void); /* NULL: no memory */
+typedef struct pe_digest {
+    uint8_t bytes[16];
+} pe_digest;                        /* XXH3-128, canonical byte order */
+typedef struct pe_hasher pe_hasher; /* streaming */
+pe_hasher *pe_hasher_new(void);     /* NULL: no memory */
 void pe_hasher_reset(pe_hasher *h);
 void pe_hasher_add(pe_hasher *h, const void *data, size_t nbytes);
 pe_digest pe_hasher_get(const pe_hasher *h);

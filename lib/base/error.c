@@ -1,4 +1,5 @@
-/* lib/base/error.c - messages into the caller's pe_error: one line, whole characters, no control bytes.
+/* lib/base/error.c - messages into the caller's pe_error: one line, whole characters, no control
+ * bytes.
  * Read next: lib/base/error.h. */
 #include "lib/base/error.h"
 
@@ -88,6 +89,8 @@ pe_status pe_fail_prefix(pe_error *err, pe_status st, const char *fmt, ...)
 
 pe_status pe_fail_nomem(pe_error *err, const char *what, size_t nbytes)
 {
-    return pe_fail(err, PE_E_NOMEM, "%s: %zu bytes could not be allocated; close other programs "
-                   "or use a machine with more memory", what, nbytes);
+    return pe_fail(err, PE_E_NOMEM,
+                   "%s: %zu bytes could not be allocated; close other programs "
+                   "or use a machine with more memory",
+                   what, nbytes);
 }

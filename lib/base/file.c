@@ -41,7 +41,8 @@ static pe_status open_regular(int *fd, uint64_t *nbytes, const char *path, pe_er
     pe_status st = PE_OK;
     if (fstat(opened, &sb)) st = pe_fail_errno(err, PE_E_INPUT, "%s", path);
     else if (!S_ISREG(sb.st_mode))
-        st = pe_fail(err, PE_E_INPUT, "%s: found %s, expected a regular file", path, kind_of(sb.st_mode));
+        st = pe_fail(err, PE_E_INPUT, "%s: found %s, expected a regular file", path,
+                     kind_of(sb.st_mode));
     if (st) {
         close(opened);
         return st;
@@ -88,7 +89,8 @@ const char *pe_file_path(const pe_file *f)
     return f->path;
 }
 
-pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const char *what, pe_error *err)
+pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const char *what,
+                     pe_error *err)
 {
     for (size_t done = 0; done < nbytes;) {
         ssize_t n = pread(fd, (char *)dst + done, nbytes - done, (off_t)(offset + done));
@@ -97,9 +99,11 @@ pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const ch
             return pe_fail_errno(err, PE_E_INPUT, "%s: reading at offset %llu", what,
                                  (unsigned long long)(offset + done));
         if (n == 0)
-            return pe_fail(err, PE_E_INPUT, "%s: the file ended at offset %llu while it was read, %llu "
-                           "bytes expected; is it being written?", what,
-                           (unsigned long long)(offset + done), (unsigned long long)(offset + nbytes));
+            return pe_fail(err, PE_E_INPUT,
+                           "%s: the file ended at offset %llu while it was read, %llu "
+                           "bytes expected; is it being written?",
+                           what, (unsigned long long)(offset + done),
+                           (unsigned long long)(offset + nbytes));
         done += (size_t)n;
     }
     return PE_OK;
@@ -109,9 +113,10 @@ pe_status pe_file_read(const pe_file *f, uint64_t offset, void *dst, size_t nbyt
 {
     uint64_t end;
     if (!pe_add_u64(&end, offset, nbytes) || end > f->nbytes)
-        return pe_fail(err, PE_E_INPUT, "%s: %zu bytes expected at offset %llu, but the file ends at %llu; "
-                       "is it truncated?", f->path, nbytes, (unsigned long long)offset,
-                       (unsigned long long)f->nbytes);
+        return pe_fail(err, PE_E_INPUT,
+                       "%s: %zu bytes expected at offset %llu, but the file ends at %llu; "
+                       "is it truncated?",
+                       f->path, nbytes, (unsigned long long)offset, (unsigned long long)f->nbytes);
     return pe_read_at(f->fd, offset, dst, nbytes, f->path, err);
 }
 
@@ -126,7 +131,8 @@ pe_status pe_file_map(pe_file *f, const uint8_t **out, pe_error *err)
         size_t n;
         if (!pe_to_size(&n, f->nbytes)) return pe_fail_nomem(err, f->path, SIZE_MAX);
         void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, f->fd, 0);
-        if (p == MAP_FAILED) return pe_fail_errno(err, PE_E_INPUT, "%s: mapping %zu bytes", f->path, n);
+        if (p == MAP_FAILED)
+            return pe_fail_errno(err, PE_E_INPUT, "%s: mapping %zu bytes", f->path, n);
         f->map = p;
         f->map_nbytes = n;
     }
@@ -136,7 +142,8 @@ pe_status pe_file_map(pe_file *f, const uint8_t **out, pe_error *err)
 
 static pe_status too_large(const char *path, size_t max_nbytes, pe_error *err)
 {
-    return pe_fail(err, PE_E_INPUT, "%s: larger than the %zu bytes that are accepted here", path, max_nbytes);
+    return pe_fail(err, PE_E_INPUT, "%s: larger than the %zu bytes that are accepted here", path,
+                   max_nbytes);
 }
 
 /* Until the end of fd, at most max_nbytes; hint sizes the first buffer. */
@@ -173,7 +180,8 @@ static pe_status read_all(char **out, size_t *nbytes, int fd, const char *path, 
     return PE_OK;
 }
 
-pe_status pe_file_slurp(char **out, size_t *nbytes, const char *path, size_t max_nbytes, pe_error *err)
+pe_status pe_file_slurp(char **out, size_t *nbytes, const char *path, size_t max_nbytes,
+                        pe_error *err)
 {
     if (!strcmp(path, "-")) return read_all(out, nbytes, STDIN_FILENO, "stdin", 0, max_nbytes, err);
     int fd;

@@ -16,7 +16,8 @@ pe_status pe_file_read(const pe_file *f, uint64_t offset, void *dst, size_t nbyt
 /* The whole file read-only; valid until close. For execution on local disks, not for conversion. */
 pe_status pe_file_map(pe_file *f, const uint8_t **out, pe_error *err);
 /* Whole file as a NUL-terminated string from malloc; refuses more than max_nbytes. "-" is stdin. */
-pe_status pe_file_slurp(char **out, size_t *nbytes, const char *path, size_t max_nbytes, pe_error *err);
+pe_status pe_file_slurp(char **out, size_t *nbytes, const char *path, size_t max_nbytes,
+                        pe_error *err);
 
 /* A directory that appears under its final name only when complete: made beside it under a
  * temporary name, every file fsynced, the directory fsynced, renamed (RENAME_NOREPLACE, or
@@ -30,13 +31,15 @@ pe_status pe_outdir_open(pe_outdir **out, const char *path, bool replace, pe_err
 /* Creates `name` ("a.json", or "1_Pooling/config.json": folders are made) in it for writing; *fd is
  * owned by the outdir. nbytes > 0 sets the size at once. */
 pe_status pe_outdir_create(pe_outdir *d, const char *name, uint64_t nbytes, int *fd, pe_error *err);
-pe_status pe_outdir_put(pe_outdir *d, const char *name, const void *data, size_t nbytes, pe_error *err);
+pe_status pe_outdir_put(pe_outdir *d, const char *name, const void *data, size_t nbytes,
+                        pe_error *err);
 pe_status pe_outdir_commit(pe_outdir *d, pe_error *err); /* frees d, also on failure */
 void pe_outdir_abort(pe_outdir *d);                      /* frees d, removes what was written */
 /* pread until all is read; a shorter file is PE_E_INPUT naming `what`. */
 pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const char *what, pe_error *err);
 /* pwrite until all is written; PE_E_WRITE names `what`. */
-pe_status pe_write_at(int fd, uint64_t offset, const void *data, size_t nbytes, const char *what, pe_error *err);
+pe_status pe_write_at(int fd, uint64_t offset, const void *data, size_t nbytes, const char *what,
+                      pe_error *err);
 /* One file, same promise (temporary, fsync, rename over the old one, fsync of the folder). */
 pe_status pe_write_atomic(const char *path, const void *data, size_t nbytes, pe_error *err);
 /* Signal handlers call pe_outdir_abort_all (pe/base.h). */

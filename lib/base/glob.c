@@ -83,9 +83,12 @@ pe_status pe_pick_check(const pe_pick *picks, size_t n, const char *const *names
 {
     for (size_t i = 0; i < n; i++) {
         if (matches_any(picks[i].glob, names, nnames)) continue;
-        return pe_fail(err, PE_E_ARG, "--%s '%s': matches none of %zu modules%s%s%s; pe-inspect lists "
-                       "their names", picks[i].skip ? "skip" : "only", picks[i].glob, nnames,
-                       nnames ? " (the first is '" : "", nnames ? names[0] : "", nnames ? "')" : "");
+        return pe_fail(err, PE_E_ARG,
+                       "--%s '%s': matches none of %zu modules%s%s%s; pe-inspect lists "
+                       "their names",
+                       picks[i].skip ? "skip" : "only", picks[i].glob, nnames,
+                       nnames ? " (the first is '" : "", nnames ? names[0] : "",
+                       nnames ? "')" : "");
     }
     return PE_OK;
 }

@@ -10,6 +10,7 @@ bool pe_glob_match(const char *glob, const char *name);
  * list, names that match nothing are out. */
 bool pe_pick_wants(const pe_pick *picks, size_t n, const char *name, bool otherwise);
 /* PE_E_ARG for the first glob that matches none of the names. */
-pe_status pe_pick_check(const pe_pick *picks, size_t n, const char *const *names, size_t nnames, pe_error *err);
+pe_status pe_pick_check(const pe_pick *picks, size_t n, const char *const *names, size_t nnames,
+                        pe_error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* lib/base/json.c - parses JSON that may be hostile, reads members with checks, prints values stably.
+/* lib/base/json.c - parses JSON that may be hostile, reads members with checks, prints values
+ * stably.
  * Read next: lib/base/json.h. */
 #include "lib/base/json.h"
 
@@ -70,13 +71,14 @@ static size_t look_through(scan *s, const char *text, size_t nbytes, char *out)
     return used;
 }
 
-pe_status pe_json_parse(json_t **out, const char *text, size_t nbytes, const char *name, pe_error *err)
+pe_status pe_json_parse(json_t **out, const char *text, size_t nbytes, const char *name,
+                        pe_error *err)
 {
     scan s = { 0 };
     size_t total = look_through(&s, text, nbytes, NULL);
     if (s.line)
-        return pe_fail(err, PE_E_INPUT, "%s:%zu:%zu: nested deeper than %d levels", name, s.line, s.column,
-                       (int)MAX_DEPTH);
+        return pe_fail(err, PE_E_INPUT, "%s:%zu:%zu: nested deeper than %d levels", name, s.line,
+                       s.column, (int)MAX_DEPTH);
     char *patched = NULL;
     if (s.nlong) {
         patched = malloc(total);
@@ -87,8 +89,10 @@ pe_status pe_json_parse(json_t **out, const char *text, size_t nbytes, const cha
     json_t *value = json_loadb(patched ? patched : text, total, JSON_REJECT_DUPLICATES, &je);
     free(patched);
     if (!value) {
-        if (json_error_code(&je) == json_error_out_of_memory) return pe_fail_nomem(err, name, total);
-        return pe_fail(err, PE_E_INPUT, "%s:%d:%d: not valid JSON: %s", name, je.line, je.column, je.text);
+        if (json_error_code(&je) == json_error_out_of_memory)
+            return pe_fail_nomem(err, name, total);
+        return pe_fail(err, PE_E_INPUT, "%s:%d:%d: not valid JSON: %s", name, je.line, je.column,
+                       je.text);
     }
     *out = value;
     return PE_OK;
@@ -131,10 +135,11 @@ static pe_status member(const json_t **v, const json_t *o, const char *key, bool
     return PE_OK;
 }
 
-static pe_status wrong_type(const json_t *v, const char *key, const char *where, const char *expected,
-                            pe_error *err)
+static pe_status wrong_type(const json_t *v, const char *key, const char *where,
+                            const char *expected, pe_error *err)
 {
-    return pe_fail(err, PE_E_INPUT, "%s: \"%s\": found %s, expected %s", where, key, type_name(v), expected);
+    return pe_fail(err, PE_E_INPUT, "%s: \"%s\": found %s, expected %s", where, key, type_name(v),
+                   expected);
 }
 
 pe_status pe_json_int(int64_t *out, const json_t *o, const char *key, int64_t min, int64_t max,
@@ -152,8 +157,8 @@ pe_status pe_json_int(int64_t *out, const json_t *o, const char *key, int64_t mi
     return PE_OK;
 }
 
-pe_status pe_json_num(double *out, const json_t *o, const char *key, bool required, const char *where,
-                      pe_error *err)
+pe_status pe_json_num(double *out, const json_t *o, const char *key, bool required,
+                      const char *where, pe_error *err)
 {
     const json_t *v = NULL;
     pe_status st = member(&v, o, key, required, where, err);
@@ -163,8 +168,8 @@ pe_status pe_json_num(double *out, const json_t *o, const char *key, bool requir
     return PE_OK;
 }
 
-pe_status pe_json_bool(bool *out, const json_t *o, const char *key, bool required, const char *where,
-                       pe_error *err)
+pe_status pe_json_bool(bool *out, const json_t *o, const char *key, bool required,
+                       const char *where, pe_error *err)
 {
     const json_t *v = NULL;
     pe_status st = member(&v, o, key, required, where, err);
@@ -174,8 +179,8 @@ pe_status pe_json_bool(bool *out, const json_t *o, const char *key, bool require
     return PE_OK;
 }
 
-pe_status pe_json_str(const char **out, const json_t *o, const char *key, bool required, const char *where,
-                      pe_error *err)
+pe_status pe_json_str(const char **out, const json_t *o, const char *key, bool required,
+                      const char *where, pe_error *err)
 {
     const json_t *v = NULL;
     pe_status st = member(&v, o, key, required, where, err);

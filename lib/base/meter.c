@@ -42,7 +42,8 @@ static void tell(pe_meter *m, uint64_t done)
     now = now_ms();
     if (now >= m->next_ms || done == m->total) {
         m->next_ms = now + INTERVAL_MS;
-        if (!m->progress.fn(m->progress.user, m->what, done, m->total)) atomic_store(&m->stopped, true);
+        if (!m->progress.fn(m->progress.user, m->what, done, m->total))
+            atomic_store(&m->stopped, true);
     }
     pthread_mutex_unlock(&m->lock);
 }
@@ -52,6 +53,7 @@ pe_status pe_meter_add(pe_meter *m, uint64_t n, pe_error *err)
     uint64_t done = atomic_fetch_add(&m->done, n) + n;
 
     if (m->progress.fn != NULL) tell(m, done);
-    if (atomic_load(&m->stopped)) return pe_fail(err, PE_E_CANCELLED, "%s: stopped on request", m->what);
+    if (atomic_load(&m->stopped))
+        return pe_fail(err, PE_E_CANCELLED, "%s: stopped on request", m->what);
     return PE_OK;
 }

@@ -1,4 +1,5 @@
-/* lib/base/outdir.c - an output directory that appears whole or not at all, and stays after a crash.
+/* lib/base/outdir.c - an output directory that appears whole or not at all, and stays after a
+ * crash.
  * Read next: lib/base/fsops.h for the single steps, docs/formats.md for what goes in. */
 #include <dirent.h>
 #include <errno.h>
@@ -17,9 +18,10 @@
 
 enum { MAX_OPEN = 64, MAX_SUBFOLDERS = 8 };
 
-typedef struct entry { /* something created in the directory; newest first, so children come first */
+typedef struct
+    entry { /* something created in the directory; newest first, so children come first */
     struct entry *next;
-    int fd;      /* -1 for folders */
+    int fd; /* -1 for folders */
     bool is_dir;
     char name[]; /* relative to the directory */
 } entry;
@@ -134,12 +136,16 @@ static pe_status check_target(const pe_outdir *d, pe_error *err)
         return pe_fail_errno(err, PE_E_WRITE, "%s", d->path);
     }
     if (!d->replace)
-        return pe_fail(err, PE_E_ARG, "%s: exists; give another name, or -f to replace it", d->path);
+        return pe_fail(err, PE_E_ARG, "%s: exists; give another name, or -f to replace it",
+                       d->path);
     if (!S_ISDIR(sb.st_mode))
-        return pe_fail(err, PE_E_ARG, "%s: exists and is not a directory; give another name", d->path);
+        return pe_fail(err, PE_E_ARG, "%s: exists and is not a directory; give another name",
+                       d->path);
     if (!looks_like_output(d->parent_fd, d->base))
-        return pe_fail(err, PE_E_ARG, "%s: holds neither a checkpoint nor a report, so it is not replaced; "
-                       "remove it yourself or give another name", d->path);
+        return pe_fail(err, PE_E_ARG,
+                       "%s: holds neither a checkpoint nor a report, so it is not replaced; "
+                       "remove it yourself or give another name",
+                       d->path);
     return PE_OK;
 }
 
@@ -147,14 +153,19 @@ static pe_status rename_failed(const pe_outdir *d, pe_error *err)
 {
     switch (errno) {
     case EEXIST:
-        return pe_fail(err, PE_E_ARG, "%s: exists now, somebody else made it; give another name, or -f to "
-                       "replace it", d->path);
+        return pe_fail(err, PE_E_ARG,
+                       "%s: exists now, somebody else made it; give another name, or -f to "
+                       "replace it",
+                       d->path);
     case EINVAL:
     case ENOSYS:
     case EXDEV:
-        return pe_fail(err, PE_E_WRITE, "%s: this file system cannot %s a directory in one step; write to "
-                       "another one and copy the result", d->path, d->replace ? "exchange" : "place");
-    default: return pe_fail_errno(err, PE_E_WRITE, "%s: renaming the finished output to it", d->path);
+        return pe_fail(err, PE_E_WRITE,
+                       "%s: this file system cannot %s a directory in one step; write to "
+                       "another one and copy the result",
+                       d->path, d->replace ? "exchange" : "place");
+    default:
+        return pe_fail_errno(err, PE_E_WRITE, "%s: renaming the finished output to it", d->path);
     }
 }
 
@@ -189,7 +200,8 @@ static pe_status make_dir(pe_outdir *d, pe_error *err)
     if (!st) d->fd = openat(d->parent_fd, d->temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (!st && d->fd < 0) st = pe_fail_errno(err, PE_E_WRITE, "%s: opening its temporary", d->path);
     if (!st && !enlist(d))
-        st = pe_fail(err, PE_E_NOMEM, "%s: more than %d outputs are open at once", d->path, (int)MAX_OPEN);
+        st = pe_fail(err, PE_E_NOMEM, "%s: more than %d outputs are open at once", d->path,
+                     (int)MAX_OPEN);
     if (st) unlinkat(d->parent_fd, d->temp, AT_REMOVEDIR);
     return st;
 }
@@ -285,7 +297,8 @@ pe_status pe_outdir_create(pe_outdir *d, const char *name, uint64_t nbytes, int 
     return PE_OK;
 }
 
-pe_status pe_outdir_put(pe_outdir *d, const char *name, const void *data, size_t nbytes, pe_error *err)
+pe_status pe_outdir_put(pe_outdir *d, const char *name, const void *data, size_t nbytes,
+                        pe_error *err)
 {
     int fd = -1;
     pe_status st = pe_outdir_create(d, name, 0, &fd, err);
@@ -338,10 +351,13 @@ pe_status pe_outdir_commit(pe_outdir *d, pe_error *err)
         remove_written(d);
     } else {
         if (fsync(d->parent_fd))
-            st = pe_fail_errno(err, PE_E_WRITE, "%s: complete, but fsync of its folder failed", d->path);
+            st = pe_fail_errno(err, PE_E_WRITE, "%s: complete, but fsync of its folder failed",
+                               d->path);
         if (exchanged && pe_fs_remove_tree(d->parent_fd, d->temp) && !st)
-            st = pe_fail_errno(err, PE_E_WRITE, "%s: complete, but the one it replaces could not be removed "
-                               "from %s beside it", d->path, d->temp);
+            st = pe_fail_errno(err, PE_E_WRITE,
+                               "%s: complete, but the one it replaces could not be removed "
+                               "from %s beside it",
+                               d->path, d->temp);
     }
     free_dir(d);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

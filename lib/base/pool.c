@@ -1,4 +1,4 @@
-/* lib/base/pool.c - threads that claim chunks of a loop; the caller works and never waits for a sleeper.
+/* lib/base/pool.c - threads claim chunks of a loop; the caller works and never waits for a sleeper.
  * Read next: lib/base/pool.h; lib/base/ncores.c for the default size. */
 #include "lib/base/pool.h"
 
@@ -23,8 +23,14 @@ static fp_mode fp_enter(void)
     _mm_setcsr(0x1f80); /* nearest, no flush to zero, no denormals-are-zero, exceptions masked */
     return old;
 }
-static void fp_leave(fp_mode old) { _mm_setcsr(old); }
-static void relax(void) { _mm_pause(); }
+static void fp_leave(fp_mode old)
+{
+    _mm_setcsr(old);
+}
+static void relax(void)
+{
+    _mm_pause();
+}
 #else
 #include <fenv.h>
 typedef fenv_t fp_mode;
@@ -35,8 +41,14 @@ static fp_mode fp_enter(void)
     fesetenv(FE_DFL_ENV);
     return old;
 }
-static void fp_leave(fp_mode old) { fesetenv(&old); }
-static void relax(void) { atomic_signal_fence(memory_order_seq_cst); }
+static void fp_leave(fp_mode old)
+{
+    fesetenv(&old);
+}
+static void relax(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+}
 #endif
 
 enum {
@@ -60,7 +72,11 @@ struct pe_pool {
     uint32_t ntasks;
     int nthreads;
     pthread_mutex_t one_caller;
-    struct worker { pe_pool *pool; pthread_t thread; int id; } *workers; /* nthreads - 1 */
+    struct worker {
+        pe_pool *pool;
+        pthread_t thread;
+        int id;
+    } * workers; /* nthreads - 1 */
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
@@ -106,7 +122,8 @@ static void work(pe_pool *p, uint32_t generation, int worker)
 }
 
 /* Spins while *word == value, for spin_ns at most; false when the time is over. */
-static bool spin_until_changed(_Atomic uint32_t *word, uint32_t value, int64_t start, int64_t spin_ns)
+static bool spin_until_changed(_Atomic uint32_t *word, uint32_t value, int64_t start,
+                               int64_t spin_ns)
 {
     do {
         for (int i = 0; i < 16; i++) {
@@ -122,7 +139,8 @@ static bool spin_until_changed(_Atomic uint32_t *word, uint32_t value, int64_t s
 static uint32_t next_generation(pe_pool *p, uint32_t seen, int64_t *spin_ns)
 {
     int64_t start = now_ns();
-    if (spin_until_changed(&p->generation, seen, start, *spin_ns)) return atomic_load(&p->generation);
+    if (spin_until_changed(&p->generation, seen, start, *spin_ns))
+        return atomic_load(&p->generation);
     uint32_t generation;
     while ((generation = atomic_load(&p->generation)) == seen) {
         atomic_fetch_add(&p->nsleepers, 1);
@@ -130,7 +148,9 @@ static uint32_t next_generation(pe_pool *p, uint32_t seen, int64_t *spin_ns)
         atomic_fetch_sub(&p->nsleepers, 1);
     }
     int64_t waited = now_ns() - start;
-    *spin_ns = waited < SPIN_MAX_NS ? SPIN_MAX_NS : *spin_ns / 2 > SPIN_MIN_NS ? *spin_ns / 2 : SPIN_MIN_NS;
+    *spin_ns = waited < SPIN_MAX_NS         ? SPIN_MAX_NS
+               : *spin_ns / 2 > SPIN_MIN_NS ? *spin_ns / 2
+                                            : SPIN_MIN_NS;
     return generation;
 }
 
@@ -173,7 +193,8 @@ static void run_generation(pe_pool *p, size_t base, uint32_t ntasks, pe_task_fn 
     atomic_store(&p->job, (uint64_t)generation << 32 | ntasks);
     atomic_store(&p->generation, generation);
     uint32_t nsleepers = atomic_load(&p->nsleepers);
-    if (nsleepers) futex_wake(&p->generation, (int)(nsleepers < ntasks - 1 ? nsleepers : ntasks - 1));
+    if (nsleepers)
+        futex_wake(&p->generation, (int)(nsleepers < ntasks - 1 ? nsleepers : ntasks - 1));
     work(p, generation, 0);
     wait_done(p, ntasks);
 }
@@ -219,7 +240,8 @@ static pe_status start_workers(pe_pool *p, pe_error *err)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     if (failed)
-        return pe_fail(err, PE_E_NOMEM, "thread pool: %d of %d threads could be started; try fewer (-j)",
+        return pe_fail(err, PE_E_NOMEM,
+                       "thread pool: %d of %d threads could be started; try fewer (-j)",
                        p->nthreads, want);
     return PE_OK;
 }

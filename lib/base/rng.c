@@ -1,5 +1,6 @@
 /* lib/base/rng.c - Philox4x32 with 10 rounds, and streams of draws on top of it.
- * Read next: lib/base/rng.h; Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */
+ * Read next: lib/base/rng.h; Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+ * 2011. */
 #include "lib/base/rng.h"
 
 void pe_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])

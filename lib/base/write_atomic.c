@@ -40,8 +40,8 @@ static pe_status create_temp(int *fd, char name[PE_TEMP_NAME], int parent_fd, co
     return pe_fail_errno(err, PE_E_WRITE, "%s: creating a temporary file beside it", path);
 }
 
-static pe_status write_and_rename(int parent_fd, const char *base, const char *path, const void *data,
-                                  size_t nbytes, pe_error *err)
+static pe_status write_and_rename(int parent_fd, const char *base, const char *path,
+                                  const void *data, size_t nbytes, pe_error *err)
 {
     char temp[PE_TEMP_NAME];
     int fd = -1;
@@ -69,7 +69,8 @@ pe_status pe_write_atomic(const char *path, const void *data, size_t nbytes, pe_
     if (st) return st;
     struct stat sb;
     if (!fstatat(parent_fd, base, &sb, 0) && !S_ISREG(sb.st_mode))
-        st = pe_fail(err, PE_E_ARG, "%s: exists and is not a regular file; give another name", path);
+        st =
+            pe_fail(err, PE_E_ARG, "%s: exists and is not a regular file; give another name", path);
     /* signals wait until the temporary is renamed or removed */
     sigset_t all, old;
     sigfillset(&all);

@@ -35,7 +35,10 @@ static void test_fail(void **state)
 static void test_fail_errno(void **state)
 {
     (void)state;
-    static const struct { int code; pe_status st; } cases[] = {
+    static const struct {
+        int code;
+        pe_status st;
+    } cases[] = {
         { ENOENT, PE_E_NOTFOUND }, { EACCES, PE_E_NOTFOUND }, { EPERM, PE_E_NOTFOUND },
         { ENOMEM, PE_E_NOMEM },    { ENOSPC, PE_E_WRITE },    { EIO, PE_E_WRITE },
     };
@@ -171,17 +174,36 @@ static void test_sha256(void **state)
 static void test_glob(void **state)
 {
     (void)state;
-    static const struct { const char *glob, *name; bool match; } cases[] = {
-        { "*", "", true },           { "*", "a.b.c", true },        { "", "", true },
-        { "", "a", false },          { "a?c", "abc", true },        { "a?c", "ac", false },
-        { "*.query", "l.0.query", true }, { "*.query", "l.0.query.x", false },
-        { "l.[0-3].*", "l.2.q", true },   { "l.[0-3].*", "l.4.q", false },
-        { "l.[!0-3].*", "l.4.q", true },  { "l.[^0-3].*", "l.3.q", false },
-        { "[]x]", "]", true },       { "[]x]", "y", false },        { "[a-]", "-", true },
-        { "a[", "a[", true },        { "a[b", "a[b", true },        { "a[b", "ab", false },
-        { "*a*b*c", "xaybzc", true }, { "*a*b*c", "xaybz", false }, { "**", "x", true },
-        { "encoder.layer.1.*", "encoder.layer.11.q", false },       { "A", "a", false },
-        { "x*y", "xzy", true },      { "*ab", "aab", true },        { "?*", "", false },
+    static const struct {
+        const char *glob, *name;
+        bool match;
+    } cases[] = {
+        { "*", "", true },
+        { "*", "a.b.c", true },
+        { "", "", true },
+        { "", "a", false },
+        { "a?c", "abc", true },
+        { "a?c", "ac", false },
+        { "*.query", "l.0.query", true },
+        { "*.query", "l.0.query.x", false },
+        { "l.[0-3].*", "l.2.q", true },
+        { "l.[0-3].*", "l.4.q", false },
+        { "l.[!0-3].*", "l.4.q", true },
+        { "l.[^0-3].*", "l.3.q", false },
+        { "[]x]", "]", true },
+        { "[]x]", "y", false },
+        { "[a-]", "-", true },
+        { "a[", "a[", true },
+        { "a[b", "a[b", true },
+        { "a[b", "ab", false },
+        { "*a*b*c", "xaybzc", true },
+        { "*a*b*c", "xaybz", false },
+        { "**", "x", true },
+        { "encoder.layer.1.*", "encoder.layer.11.q", false },
+        { "A", "a", false },
+        { "x*y", "xzy", true },
+        { "*ab", "aab", true },
+        { "?*", "", false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (pe_glob_match(cases[i].glob, cases[i].name) != cases[i].match)
@@ -219,11 +241,16 @@ static void test_picks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),     cmocka_unit_test(test_fail_errno),
-        cmocka_unit_test(test_fail_truncates), cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_arena_pieces_are_apart), cmocka_unit_test(test_checked),
-        cmocka_unit_test(test_digest),   cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_glob),     cmocka_unit_test(test_picks),
+        cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_fail_errno),
+        cmocka_unit_test(test_fail_truncates),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_arena_pieces_are_apart),
+        cmocka_unit_test(test_checked),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_glob),
+        cmocka_unit_test(test_picks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

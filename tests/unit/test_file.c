@@ -190,8 +190,8 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
     const struct CMUnitTest tests[] = {
-        T(test_read),  T(test_empty_file),   T(test_not_a_file), T(test_slurp), T(test_slurp_stdin),
-        T(test_write_atomic), T(test_write_fails),
+        T(test_read),        T(test_empty_file),   T(test_not_a_file),  T(test_slurp),
+        T(test_slurp_stdin), T(test_write_atomic), T(test_write_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,9 @@ static pe_status parse(json_t **out, const char *text, pe_error *err)
 static void test_refused(void **state)
 {
     (void)state;
-    static const struct { const char *text, *says; } cases[] = {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
         { "", "x.json:" },
         { "{", "x.json:1" },
         { "{\"a\":1,\"a\":2}", "duplicate" },
@@ -84,8 +86,9 @@ static void test_long_integers(void **state)
 {
     (void)state;
     json_t *v = NULL;
-    const char *text = "{\"model_max_length\": 1000000000000000019884624838656, \"b\": [-123456789012345678901,"
-                       "999999999999999999], \"s\": \"12345678901234567890\", \"c\": 1e30}";
+    const char *text =
+        "{\"model_max_length\": 1000000000000000019884624838656, \"b\": [-123456789012345678901,"
+        "999999999999999999], \"s\": \"12345678901234567890\", \"c\": 1e30}";
     assert_int_equal(parse(&v, text, NULL), PE_OK);
     const json_t *b = json_object_get(v, "b");
     assert_true(json_real_value(json_object_get(v, "model_max_length")) == 1e30);
@@ -104,7 +107,8 @@ static void test_members(void **state)
     double d = -7;
     bool b = true;
     const char *s = "default";
-    assert_int_equal(parse(&o, "{\"n\":5,\"d\":1.5,\"b\":false,\"s\":\"x\",\"z\":null,\"l\":[]}", NULL), PE_OK);
+    assert_int_equal(
+        parse(&o, "{\"n\":5,\"d\":1.5,\"b\":false,\"s\":\"x\",\"z\":null,\"l\":[]}", NULL), PE_OK);
     assert_int_equal(pe_json_int(&n, o, "n", 1, 5, true, "cfg", &err), PE_OK);
     assert_int_equal(n, 5);
     assert_int_equal(pe_json_int(&n, o, "n", 6, 9, true, "cfg", &err), PE_E_INPUT);
@@ -175,8 +179,9 @@ static void test_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_depth), cmocka_unit_test(test_long_integers),
-        cmocka_unit_test(test_members), cmocka_unit_test(test_text),  cmocka_unit_test(test_load),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_long_integers), cmocka_unit_test(test_members),
+        cmocka_unit_test(test_text),          cmocka_unit_test(test_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

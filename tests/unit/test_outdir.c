@@ -1,4 +1,5 @@
-/* tests/unit/test_outdir.c - an output directory appears whole or not at all, and replaces only its like.
+/* tests/unit/test_outdir.c - an output directory appears whole or not at all, and replaces only
+ * its like.
  * Read next: lib/base/outdir.c; tests/cli for the same under strace and kill. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,11 +105,14 @@ static void test_abort(void **state)
 static void test_bad_names(void **state)
 {
     (void)state;
-    static const char *const names[] = { "", "/x", "../x", "a/../x", "a//x", ".", "a/.", "x/", "a/b/c/d/e/f/g/h/i/j" };
+    static const char *const names[] = { "",       "/x",   "../x",
+                                         "a/../x", "a//x", ".",
+                                         "a/.",    "x/",   "a/b/c/d/e/f/g/h/i/j" };
     pe_outdir *d = open_out("out", false);
     int fd;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (pe_outdir_create(d, names[i], 0, &fd, NULL) != PE_E_ARG) fail_msg("accepted '%s'", names[i]);
+        if (pe_outdir_create(d, names[i], 0, &fd, NULL) != PE_E_ARG)
+            fail_msg("accepted '%s'", names[i]);
     put(d, "twice", "1");
     assert_int_equal(pe_outdir_create(d, "twice", 0, &fd, NULL), PE_E_ARG);
     assert_int_equal(pe_outdir_create(d, "huge", UINT64_MAX, &fd, NULL), PE_E_WRITE);
@@ -125,8 +129,10 @@ static void test_refused(void **state)
     const char *model = scratch_path(folder, "model");
     assert_int_equal(pe_outdir_open(&d, model, false, &err), PE_E_ARG);
     assert_non_null(strstr(err.text, "exists"));
-    assert_int_equal(pe_outdir_open(&d, scratch_path(folder, "no/out"), false, &err), PE_E_NOTFOUND);
-    assert_int_equal(pe_outdir_open(&d, scratch_path(folder, "model/config.json"), true, &err), PE_E_ARG);
+    assert_int_equal(pe_outdir_open(&d, scratch_path(folder, "no/out"), false, &err),
+                     PE_E_NOTFOUND);
+    assert_int_equal(pe_outdir_open(&d, scratch_path(folder, "model/config.json"), true, &err),
+                     PE_E_ARG);
     assert_int_equal(pe_outdir_open(&d, "/", true, &err), PE_E_ARG);
     assert_int_equal(pe_outdir_open(&d, "..", true, &err), PE_E_ARG);
     assert_int_equal(pe_outdir_open(&d, scratch_path(folder, "model/."), true, &err), PE_E_ARG);
@@ -206,7 +212,8 @@ static void on_term(int sig)
     _exit(143);
 }
 
-/* The child stops with two outputs half written; SIGTERM must leave nothing, SIGKILL only hidden names. */
+/* The child stops with two outputs half written; SIGTERM must leave nothing, SIGKILL only hidden
+ * names. */
 static void run_child_until(int sig)
 {
     int ready[2];
@@ -220,7 +227,8 @@ static void run_child_until(int sig)
         int bad = pe_outdir_open(&a, scratch_path(folder, "out"), true, NULL) ||
                   pe_outdir_open(&b, scratch_path(folder, "other"), false, NULL) ||
                   pe_outdir_put(a, "config.json", "new", 3, NULL) ||
-                  pe_outdir_put(b, "1_Pooling/config.json", "new", 3, NULL) || write(ready[1], "r", 1) != 1;
+                  pe_outdir_put(b, "1_Pooling/config.json", "new", 3, NULL) ||
+                  write(ready[1], "r", 1) != 1;
         if (bad) _exit(1);
         for (;;) pause();
     }
@@ -245,7 +253,7 @@ static void test_signals(void **state)
     check_content("out/config.json", "old");
     assert_false(exists("other"));
     assert_int_equal(scratch_count(folder), 3); /* the two temporaries */
-    pe_outdir *d = open_out("out", true);        /* and the next run is not disturbed by them */
+    pe_outdir *d = open_out("out", true);       /* and the next run is not disturbed by them */
     put(d, "config.json", "newer");
     assert_int_equal(pe_outdir_commit(d, NULL), PE_OK);
     check_content("out/config.json", "newer");
@@ -275,9 +283,9 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
     const struct CMUnitTest tests[] = {
-        T(test_commit),  T(test_abort),          T(test_bad_names),    T(test_refused),
-        T(test_replace), T(test_taken_meanwhile), T(test_failed_write), T(test_signals),
-        T(test_create_after_abort_all),
+        T(test_commit),       T(test_abort),   T(test_bad_names),
+        T(test_refused),      T(test_replace), T(test_taken_meanwhile),
+        T(test_failed_write), T(test_signals), T(test_create_after_abort_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,8 @@ static void count_task(void *arg, size_t index, int worker)
 
 static void check_tally(tally *t, size_t ntasks)
 {
-    for (size_t i = 0; i < MAX_TASKS; i++) assert_int_equal(atomic_load(&t->runs[i]), i < ntasks ? 1 : 0);
+    for (size_t i = 0; i < MAX_TASKS; i++)
+        assert_int_equal(atomic_load(&t->runs[i]), i < ntasks ? 1 : 0);
     assert_false(atomic_load(&t->bad_worker));
     assert_false(atomic_load(&t->bad_mxcsr));
 }
@@ -102,7 +103,10 @@ static void test_after_sleep(void **state)
     pe_pool_free(pool);
 }
 
-typedef struct caller { pe_pool *pool; int failures; } caller;
+typedef struct caller {
+    pe_pool *pool;
+    int failures;
+} caller;
 
 static void *call_loop(void *arg)
 {
@@ -189,9 +193,12 @@ static void test_ncores_follows_affinity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_task_once),   cmocka_unit_test(test_many_short_loops),
-        cmocka_unit_test(test_after_sleep),      cmocka_unit_test(test_two_callers_share),
-        cmocka_unit_test(test_mxcsr),            cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_each_task_once),
+        cmocka_unit_test(test_many_short_loops),
+        cmocka_unit_test(test_after_sleep),
+        cmocka_unit_test(test_two_callers_share),
+        cmocka_unit_test(test_mxcsr),
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_ncores_follows_affinity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

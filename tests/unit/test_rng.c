@@ -64,7 +64,8 @@ static void test_stream(void **state)
     pe_rng r;
     const json_t *draws;
     open_golden_stream(&r, &draws);
-    for (size_t i = 0; i < json_array_size(draws); i++) assert_int_equal(pe_rng_u32(&r), word(draws, i));
+    for (size_t i = 0; i < json_array_size(draws); i++)
+        assert_int_equal(pe_rng_u32(&r), word(draws, i));
 }
 
 static void test_seek(void **state)
@@ -120,8 +121,9 @@ static void test_unit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_stream), cmocka_unit_test(test_seek),
-        cmocka_unit_test(test_below),         cmocka_unit_test(test_unit),
+        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_seek),          cmocka_unit_test(test_below),
+        cmocka_unit_test(test_unit),
     };
     return cmocka_run_group_tests(tests, load_golden, drop_golden);
 }

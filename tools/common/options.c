@@ -1,5 +1,6 @@
 /* tools/common/options.c - argv into the variables that a tool's option table points at.
- * Read next: tools/common/help.c for --help and --version, tools/common/suggest.c for "did you mean". */
+ * Read next: tools/common/help.c for --help and --version, tools/common/suggest.c for "did you
+ * mean". */
 #include "tools/common/options.h"
 
 #include <errno.h>
@@ -161,7 +162,8 @@ static int take_long(const pe_command *cmd, int argc, char **argv, int i)
         set_value(o, equals + 1);
         return i;
     }
-    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2)) pe_tool_usage("--%s needs a value (%s)", o->name, o->arg);
+    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2))
+        pe_tool_usage("--%s needs a value (%s)", o->name, o->arg);
     set_value(o, argv[i + 1]);
     return i + 1;
 }
@@ -205,10 +207,9 @@ pe_strings pe_parse_options(const pe_command *cmd, int argc, char **argv)
         else if (argv[i][1] == '-') i = take_long(cmd, argc, argv, i);
         else i = take_letters(cmd, argc, argv, i);
     }
-    if (operands.n < cmd->min_operands)
-        pe_tool_usage("usage: %s %s", cmd->name, cmd->usage);
+    if (operands.n < cmd->min_operands) pe_tool_usage("usage: %s %s", cmd->name, cmd->usage);
     if (operands.n > cmd->max_operands)
-        pe_tool_usage("unexpected argument '%s'; usage: %s %s", operands.v[cmd->max_operands], cmd->name,
-                      cmd->usage);
+        pe_tool_usage("unexpected argument '%s'; usage: %s %s", operands.v[cmd->max_operands],
+                      cmd->name, cmd->usage);
     return operands;
 }

@@ -17,18 +17,27 @@ typedef enum pe_opt_kind {
     PE_OPT_SKIP     /* pe_picks *, same list */
 } pe_opt_kind;
 
-typedef struct pe_ints { uint32_t *v; size_t n; } pe_ints;
-typedef struct pe_strings { const char **v; size_t n; } pe_strings;
-typedef struct pe_picks { pe_pick *v; size_t n; } pe_picks;
+typedef struct pe_ints {
+    uint32_t *v;
+    size_t n;
+} pe_ints;
+typedef struct pe_strings {
+    const char **v;
+    size_t n;
+} pe_strings;
+typedef struct pe_picks {
+    pe_pick *v;
+    size_t n;
+} pe_picks;
 
 typedef struct pe_option {
-    const char *name;    /* without the dashes */
-    char letter;         /* 0 = none */
+    const char *name; /* without the dashes */
+    char letter;      /* 0 = none */
     pe_opt_kind kind;
     void *to;
-    const char *arg;     /* placeholder in --help, NULL for flags */
-    const char *help;    /* one line */
-    double min, max;     /* numbers; both 0 = any */
+    const char *arg;  /* placeholder in --help, NULL for flags */
+    const char *help; /* one line */
+    double min, max;  /* numbers; both 0 = any */
 } pe_option;
 
 /* Parses argv; operands are left in *operands. On a mistake prints one line with "did you mean" and

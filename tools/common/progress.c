@@ -27,7 +27,8 @@ static void print_json(const char *what, uint64_t done, uint64_t total)
         else if (c < 0x20) fprintf(stderr, "\\u%04x", c);
         else fputc(c, stderr);
     }
-    fprintf(stderr, "\",\"done\":%llu,\"total\":%llu}\n", (unsigned long long)done, (unsigned long long)total);
+    fprintf(stderr, "\",\"done\":%llu,\"total\":%llu}\n", (unsigned long long)done,
+            (unsigned long long)total);
 }
 
 static void print_line(const char *what, uint64_t done, uint64_t total, double seconds)

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* The word that `wrong` most likely stands for (a prefix, or few edits away), NULL when none is near. */
+/* The word that `wrong` most likely stands for (a prefix, or few edits away), NULL when none is
+ * near. */
 const char *pe_suggest(const char *wrong, const char *const *words, size_t nwords);
 
 #endif

@@ -1,4 +1,5 @@
-/* tools/common/table.c - aligned columns on stdout: numbers right, words left, wide characters counted.
+/* tools/common/table.c - aligned columns on stdout: numbers right, words left, wide characters
+ * counted.
  * Read next: tools/common/tool.h. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,8 @@ pe_table *pe_table_new(const char *const *heads, size_t ncols)
 void pe_table_row(pe_table *t, const char *const *cells)
 {
     t->cells = must(realloc(t->cells, (t->nrows + 1) * t->ncols * sizeof *t->cells));
-    for (size_t col = 0; col < t->ncols; col++) t->cells[t->nrows * t->ncols + col] = copy_cell(cells[col]);
+    for (size_t col = 0; col < t->ncols; col++)
+        t->cells[t->nrows * t->ncols + col] = copy_cell(cells[col]);
     t->nrows++;
 }
 

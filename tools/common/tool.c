@@ -1,4 +1,5 @@
-/* tools/common/tool.c - start, messages and end of every tool: environment, signals, pool, exit codes.
+/* tools/common/tool.c - start, messages and end of every tool: environment, signals, pool, exit
+ * codes.
  * Read next: tools/common/options.c, tools/common/progress.c. */
 #include "tools/common/tool.h"
 
@@ -116,7 +117,8 @@ static void install_handlers(void)
 {
     static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        struct sigaction old, act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER };
+        struct sigaction old,
+            act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER };
         sigemptyset(&act.sa_mask);
         /* what the parent ignores (nohup) stays ignored */
         if (!sigaction(ends[i], NULL, &old) && old.sa_handler == SIG_IGN) continue;
@@ -147,15 +149,18 @@ static void read_environment(void)
 
 static bool is_device(const char *s)
 {
-    if (!strcmp(s, "cpu") || !strcmp(s, "cuda") || !strcmp(s, "emu") || !strcmp(s, "auto")) return true;
-    return !strncmp(s, "cuda:", 5) && s[5] && strspn(s + 5, "0123456789") == strlen(s + 5) && strlen(s) < 8;
+    if (!strcmp(s, "cpu") || !strcmp(s, "cuda") || !strcmp(s, "emu") || !strcmp(s, "auto"))
+        return true;
+    return !strncmp(s, "cuda:", 5) && s[5] && strspn(s + 5, "0123456789") == strlen(s + 5) &&
+           strlen(s) < 8;
 }
 
 static void set_progress(const char *how)
 {
     if (!strcmp(how, "json")) pe_progress_set(PE_PROGRESS_JSON);
     else if (!strcmp(how, "none")) pe_progress_set(PE_PROGRESS_NONE);
-    else if (strcmp(how, "auto") != 0) pe_tool_usage("--progress: found '%s', expected auto, none or json", how);
+    else if (strcmp(how, "auto") != 0)
+        pe_tool_usage("--progress: found '%s', expected auto, none or json", how);
     else if (isatty(STDERR_FILENO) && !pe_common_opts.quiet) pe_progress_set(PE_PROGRESS_LINE);
 }
 
@@ -173,13 +178,15 @@ pe_strings pe_tool_start(const pe_command *cmd, int argc, char **argv)
 {
     tool_name = cmd->name;
     mallopt(M_ARENA_MAX, 2); /* an arena a thread would count against memory limits */
-    setlocale(LC_CTYPE, "C.UTF-8"); /* fixed, for column widths: output never follows the user's locale */
+    setlocale(LC_CTYPE,
+              "C.UTF-8"); /* fixed, for column widths: output never follows the user's locale */
     pe_common_opts.device = "cpu";
     pe_common_opts.progress = "auto";
     read_environment();
     pe_strings operands = pe_parse_options(cmd, argc, argv);
     if (!is_device(pe_common_opts.device))
-        pe_tool_usage("--device: found '%s', expected cpu, cuda, cuda:N, emu or auto", pe_common_opts.device);
+        pe_tool_usage("--device: found '%s', expected cpu, cuda, cuda:N, emu or auto",
+                      pe_common_opts.device);
     set_progress(pe_common_opts.progress);
     install_handlers();
     limit_memory(pe_common_opts.max_ram);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define PE_API __attribute__((visibility("default")))
+#define PE_API               __attribute__((visibility("default")))
 #define PE_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define PE_API
@@ -55,7 +55,7 @@ typedef struct pe_pool pe_pool;
 /* nthreads counts the caller; 0 = one per physical core this process may use.
  * *out is owned by the caller. PE_E_ARG, PE_E_NOMEM. */
 PE_API pe_status pe_pool_new(pe_pool **out, int nthreads, pe_error *err);
-PE_API void pe_pool_free(pe_pool *pool); /* NULL is fine */
+PE_API void pe_pool_free(pe_pool *pool);          /* NULL is fine */
 PE_API int pe_pool_nthreads(const pe_pool *pool); /* 1 for NULL */
 
 /* Progress of a long call: `done` of `total` units (bytes or rows), at most some

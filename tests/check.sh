@@ -1,0 +1,60 @@
+#!/bin/bash
+# tests/check.sh - which suites `make check` and `make check-long` run; everything is built already.
+# Read next: tests/run.sh.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+programs() { # mode, groups... -> the built programs of tests/GROUP/test_*.c
+    local mode=$1 group source
+    shift
+    for group; do
+        for source in tests/"$group"/test_*.c; do
+            [ -e "$source" ] && echo "build/$mode/${source%.c}"
+        done
+    done
+}
+scripts() { # folders...
+    local folder script
+    for folder; do
+        for script in tests/"$folder"/*.sh; do
+            [ -e "$script" ] && echo "$script"
+        done
+    done
+}
+
+case "${1:-check}" in
+check)
+    mapfile -t suites < <(
+        scripts cli
+        programs asan unit formats
+        programs release golden kernels unit formats
+        scripts deps lint
+    )
+    exec tests/run.sh "${suites[@]}"
+    ;;
+long)
+    mapfile -t suites < <(
+        scripts long
+        programs asan golden kernels
+        programs tsan unit
+    )
+    # the command-line tests once more with the sanitizers in the tools
+    code=0
+    tests/run.sh -t 3000 "${suites[@]}" || code=1
+    mapfile -t suites < <(scripts cli)
+    BIN=$PWD/build/asan/bin tests/run.sh -t 3000 "${suites[@]}" || code=1
+    exit $code
+    ;;
+coverage)
+    mapfile -t suites < <(
+        scripts cli
+        programs cov golden kernels unit formats
+    )
+    BIN=$PWD/build/cov/bin tests/run.sh -t 3000 "${suites[@]}"
+    exec tests/coverage.sh build/cov
+    ;;
+*)
+    echo "usage: tests/check.sh [check|long|coverage]" >&2
+    exit 2
+    ;;
+esac
