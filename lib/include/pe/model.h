@@ -27,15 +27,17 @@ typedef enum pe_head {
 typedef enum pe_pooling { PE_POOL_NONE, PE_POOL_MEAN, PE_POOL_CLS } pe_pooling;
 
 typedef struct pe_model_params {
-    const char *device;      /* NULL = "cpu" */
-    const char *exec_layout; /* NULL = cost model or tuned times; "dense", "csr", "bitmask", "block4" force it */
-    const char *tune_file;   /* NULL = the cache; "" = none */
-    pe_pool *pool;           /* used while loading only; NULL = this thread */
+    const char *device; /* NULL = "cpu" */
+    const char *
+        exec_layout; /* NULL = cost model or tuned times; "dense", "csr", "bitmask", "block4" force it */
+    const char *tune_file; /* NULL = the cache; "" = none */
+    pe_pool *pool;         /* used while loading only; NULL = this thread */
 } pe_model_params;
 
 /* path: a model directory. Errors name file and tensor. PE_E_UNSUPPORTED: family, head, activation,
  * config key that changes results and pe does not have. params NULL = defaults. */
-PE_API pe_status pe_model_open(pe_model **out, const char *path, const pe_model_params *params, pe_error *err);
+PE_API pe_status pe_model_open(pe_model **out, const char *path, const pe_model_params *params,
+                               pe_error *err);
 PE_API void pe_model_close(pe_model *m);
 
 typedef struct pe_model_info { /* borrowed from the model */
@@ -45,41 +47,58 @@ typedef struct pe_model_info { /* borrowed from the model */
     bool normalize;
     uint32_t nlabels;
     const char *const *labels; /* [nlabels] */
-    uint32_t nlayers, hidden, heads, ffn, vocab, max_length /* tokens a row may have */, ntypes;
+    uint32_t nlayers, hidden, heads, ffn, vocab, max_length /* tokens a row may have */, ntypes,
+        ntasks, pad_id;
     uint64_t nparams;
-    const char *weights;       /* "f32", "int8", "int8 weights" .. what executes */
+    const char *weights; /* "f32", "int8", "int8 weights" .. what executes */
 } pe_model_info;
 PE_API const pe_model_info *pe_model_get_info(const pe_model *m);
 
 /* A linear layer and how it is executed here; for pe-bench --layers, --tune and reports. */
 typedef struct pe_layer_info {
-    const char *name;          /* module, as in the checkpoint */
+    const char *name; /* module, as in the checkpoint */
     uint32_t n, k;
     bool int8;
     double sparsity, block4_sparsity; /* share of zero weights, of zero 1x4 blocks */
-    const char *exec[2];       /* chosen form for few tokens and for batches: "dense", "bitmask", .. */
-    const char *why;           /* "tuned", "estimate", "forced" */
+    const char *exec[3]; /* chosen form for 1-4, 5-48 and more tokens: "dense", "bitmask", .. */
+    const char *why;     /* "tuned", "estimate", "forced" */
 } pe_layer_info;
 PE_API size_t pe_model_nlayers_info(const pe_model *m);
 PE_API const pe_layer_info *pe_model_get_layer(const pe_model *m, size_t i);
 
+/* A masked token in the first place of a row that was padded on the left. Nobody attends to it, but it
+ * is what transformers' classifiers, poolers and first-token embeddings read. id -1: none. */
+typedef struct pe_lead {
+    int32_t id, type, task, pos;
+} pe_lead;
+
 /* Token rows without padding. A row's masked tokens are simply left out; pos_ids then carry their places. */
 typedef struct pe_batch {
     size_t nrows;
-    const uint32_t *row_begin;  /* [nrows + 1], row r owns tokens row_begin[r] .. row_begin[r+1] - 1 */
-    const int32_t *ids;         /* [T] */
-    const int32_t *type_ids;    /* [T], NULL = 0 */
-    const int32_t *task_ids;    /* [T], NULL = 0; ERNIE */
-    const int32_t *pos_ids;     /* [T], NULL = the family's rule on unpadded rows */
+    const uint32_t
+        *row_begin;          /* [nrows + 1], row r owns tokens row_begin[r] .. row_begin[r+1] - 1 */
+    const int32_t *ids;      /* [T] */
+    const int32_t *type_ids; /* [T], NULL = 0 */
+    const int32_t *task_ids; /* [T], NULL = 0; ERNIE */
+    const int32_t *pos_ids;  /* [T], NULL = the family's rule on unpadded rows */
+    const pe_lead *lead; /* [nrows], NULL = none: answers read the first token of the row itself */
 } pe_batch;
 
-typedef struct pe_output {      /* valid until the context's next call */
-    const float *logits;        /* [nrows, nlabels]; token heads [T, nlabels or vocab]; NULL = no head */
-    const float *embedding;     /* [nrows, hidden]; NULL = no pooling */
-    const float *hidden;        /* [T, hidden] of the last layer */
-    const float *const *hidden_all; /* [nlayers + 1] of [T, hidden]; NULL unless asked for */
+typedef struct pe_output { /* valid until the context's next call */
+    const float *logits;   /* [nrows, nlabels]; token heads [T, nlabels or vocab]; NULL = no head */
+    const float *embedding; /* [nrows, hidden]; NULL = no pooling */
+    const float *pooled; /* [nrows, hidden] tanh pooler; NULL when the answer does not need it and
+                                   hidden states are not kept */
+    const float *hidden; /* [T, hidden] of the last layer; NULL when the answer reads the first
+                                   token of a row only and hidden states are not kept */
+    const float *const *hidden_all; /* [nlayers + 1] of [T, hidden]; NULL unless kept */
     size_t nrows, ntokens, width /* of logits */;
 } pe_output;
+
+/* Places of the tokens of one padded row as transformers counts them for this family, for pos_ids:
+ * by index (BERT, DistilBERT, ERNIE), or pad_id + number of tokens so far that are not padding
+ * (RoBERTa, XLM-R; padding itself gets pad_id). */
+PE_API void pe_model_positions(const pe_model *m, int32_t *pos, const int32_t *ids, size_t n);
 
 /* pool borrowed, NULL = this thread only. */
 PE_API pe_status pe_ctx_new(pe_ctx **out, const pe_model *m, pe_pool *pool, pe_error *err);

@@ -1,0 +1,205 @@
+/* lib/model/load.c - payload of a checkpoint to packed weights: one task a layer, tables in pieces.
+ * Read next: lib/model/load_linear.c (one layer), lib/plan/cost.h (its form). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/base/first_error.h"
+#include "lib/model/model_impl.h"
+#include "lib/plan/cost.h"
+#include "lib/tensor/widen.h"
+
+#define PIECE ((size_t)1 << 19) /* elements of a table that one task reads */
+
+/* Rows of a table, or a vector, into the backend's memory. */
+typedef struct piece {
+    const pe_array *array;
+    void *dst; /* f32, or codes of an I8 table */
+    uint64_t row0, nrows;
+} piece;
+
+typedef struct loader {
+    pe_model *m;
+    const pe_linear_job *jobs;
+    const pe_form_choice *choice;
+    piece *pieces;
+    size_t npieces, cap;
+    pe_first_error failed;
+} loader;
+
+/* ---- listing tables and vectors ------------------------------------------------------------------- */
+
+static bool splits(const pe_array *a)
+{
+    return a->rank == 2 && a->layout.layout == PE_LAYOUT_DENSE && a->nelem > PIECE &&
+           (a->dtype == PE_I8 || (pe_dtype_is_float(a->dtype) && pe_dtype_nbytes(a->dtype) <= 4));
+}
+
+static pe_status add_piece(loader *ld, piece p, pe_error *err)
+{
+    if (ld->npieces == ld->cap) {
+        size_t cap = ld->cap ? ld->cap * 2 : 64;
+        piece *more = realloc(ld->pieces, cap * sizeof *more);
+        if (!more) return pe_fail_nomem(err, "list of tables", cap * sizeof *more);
+        ld->pieces = more;
+        ld->cap = cap;
+    }
+    ld->pieces[ld->npieces++] = p;
+    return PE_OK;
+}
+
+/* Memory for the whole array and the tasks that fill it. */
+static pe_status add_array(void **out, loader *ld, const pe_array *a, pe_error *err)
+{
+    const pe_backend *b = ld->m->backend;
+    size_t width = a->dtype == PE_I8 ? 1 : sizeof(float);
+    pe_status st = b->alloc(b, out, (size_t)a->nelem * width, a->name, err);
+    if (st || !splits(a)) return st ? st : add_piece(ld, (piece){ a, *out, 0, 0 }, err);
+    uint64_t rows = PIECE / a->shape[1] + 1;
+    for (uint64_t r = 0; !st && r < a->shape[0]; r += rows) {
+        uint64_t n = a->shape[0] - r < rows ? a->shape[0] - r : rows;
+        st = add_piece(ld, (piece){ a, (char *)*out + r * a->shape[1] * width, r, n }, err);
+    }
+    return st;
+}
+
+/* An I8 table comes with a scale a row (or one for all, spread out by the reader). */
+static pe_status add_table(const float **f32, const int8_t **s8, const float **scale, loader *ld,
+                           pe_module_id id, pe_error *err)
+{
+    const pe_module *mod = pe_modules_find(&ld->m->modules, id, -1);
+    void *p = NULL;
+    if (!mod) return PE_OK;
+    if (mod->weight->dtype != PE_I8) {
+        pe_status st = add_array(&p, ld, mod->weight, err);
+        *f32 = p;
+        return st;
+    }
+    if (!s8)
+        return pe_fail(err, PE_E_UNSUPPORTED,
+                       "%s: tensor '%.150s' is I8; pe has int8 word embeddings only", ld->m->path,
+                       mod->weight->name);
+    bool int8;
+    pe_act_quant aq;
+    pe_status st = pe_quantconf_for(&int8, &aq, &ld->m->quant, mod, ld->m->ckpt, err);
+    if (!st) st = add_array(&p, ld, mod->weight, err);
+    *s8 = p;
+    const pe_backend *b = ld->m->backend;
+    if (!st) st = b->alloc(b, &p, mod->rows * sizeof(float), mod->name, err);
+    if (st) return st;
+    *scale = p;
+    st = pe_ckpt_read_f32(ld->m->ckpt, mod->weight_scale, p, err);
+    for (uint32_t i = 1; !st && mod->weight_scale->nelem == 1 && i < mod->rows; i++)
+        ((float *)p)[i] = ((float *)p)[0];
+    return st;
+}
+
+static pe_status add_norm(pe_norm *out, loader *ld, pe_module_id id, int layer, pe_error *err)
+{
+    const pe_module *mod = pe_modules_find(&ld->m->modules, id, layer);
+    if (!mod) return PE_OK;
+    pe_status st = add_array((void **)&out->gamma, ld, mod->weight, err);
+    if (!st) st = add_array((void **)&out->beta, ld, mod->bias, err);
+    return st;
+}
+
+static pe_status list_pieces(loader *ld, pe_error *err)
+{
+    pe_model *m = ld->m;
+    pe_tables *t = &m->tables;
+    pe_status st = add_table(&t->word, &t->word_s8, &t->word_scale, ld, PE_MOD_WORD, err);
+    if (!st) st = add_table(&t->pos, NULL, NULL, ld, PE_MOD_POSITION, err);
+    if (!st) st = add_table(&t->type, NULL, NULL, ld, PE_MOD_TYPE, err);
+    if (!st) st = add_table(&t->task, NULL, NULL, ld, PE_MOD_TASK, err);
+    if (!st) st = add_norm(&m->embed_norm, ld, PE_MOD_EMBED_NORM, -1, err);
+    for (uint32_t i = 0; !st && i < m->cfg.layers; i++) {
+        st = add_norm(&m->blocks[i].attn_norm, ld, PE_MOD_ATTN_NORM, (int)i, err);
+        if (!st) st = add_norm(&m->blocks[i].ffn_norm, ld, PE_MOD_FFN_NORM, (int)i, err);
+    }
+    if (!st) st = add_norm(&m->head.mlm_norm, ld, PE_MOD_MLM_NORM, -1, err);
+    return st;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------- */
+
+static pe_status read_rows(const pe_model *m, const piece *p, pe_error *err)
+{
+    const pe_array *a = p->array;
+    if (a->dtype == PE_I8) return pe_ckpt_read_rows(m->ckpt, a, p->row0, p->nrows, p->dst, err);
+    float *dst = p->dst;
+    size_t n = (size_t)(p->nrows * a->shape[1]), width = pe_dtype_nbytes(a->dtype);
+    void *raw = (char *)(dst + n) - n * width;
+    pe_status st = pe_ckpt_read_rows(m->ckpt, a, p->row0, p->nrows, raw, err);
+    if (!st && a->dtype != PE_F32) pe_widen_f32(dst, raw, a->dtype, n);
+    size_t at = st ? n : pe_find_nonfinite(dst, n);
+    if (!st && at < n)
+        st = pe_fail(err, PE_E_INPUT,
+                     "%s: tensor '%.150s': NaN or Inf at element %llu; the weights are damaged",
+                     m->path, a->name, (unsigned long long)(p->row0 * a->shape[1] + at));
+    return st;
+}
+
+static pe_status read_piece(const pe_model *m, const piece *p, pe_error *err)
+{
+    if (p->nrows) return read_rows(m, p, err);
+    if (p->array->dtype == PE_I8) return pe_ckpt_read_dense(m->ckpt, p->array, p->dst, err);
+    return pe_ckpt_read_f32(m->ckpt, p->array, p->dst, err);
+}
+
+static pe_status choose_form(pe_linear *l, const pe_backend *b, const pe_form_choice *c,
+                             pe_error *err)
+{
+    if (c->force) return pe_form_force(l, b, c->force, err);
+    if (!c->tunes || !pe_tunes_apply(c->tunes, l, b)) pe_form_estimate(l, b);
+    return PE_OK;
+}
+
+static pe_status load_linear(const loader *ld, const pe_linear_job *job, pe_error *err)
+{
+    pe_linear_source src;
+    void *buffer = NULL;
+    pe_status st = pe_linear_source_read(&src, &buffer, job, ld->m, err);
+    if (!st) pe_linear_measure(job->linear, &src);
+    if (!st) st = choose_form(job->linear, ld->m->backend, ld->choice, err);
+    if (!st) st = pe_linear_pack(job->linear, ld->m->backend, &src, err);
+    free(buffer);
+    return st;
+}
+
+/* Pieces first: a tied decoder reads the word table. */
+static void run_piece(void *arg, size_t index, int worker)
+{
+    loader *ld = arg;
+    pe_error err = { 0 };
+    (void)worker;
+    pe_first_error_add(&ld->failed, index, read_piece(ld->m, &ld->pieces[index], &err), &err);
+}
+
+static void run_linear(void *arg, size_t index, int worker)
+{
+    loader *ld = arg;
+    pe_error err = { 0 };
+    (void)worker;
+    pe_first_error_add(&ld->failed, index, load_linear(ld, &ld->jobs[index], &err), &err);
+}
+
+pe_status pe_model_load(pe_model *m, const pe_linear_job *jobs, const pe_form_choice *choice,
+                        pe_pool *pool, pe_error *err)
+{
+    loader ld = { .m = m, .jobs = jobs, .choice = choice };
+    if (!m->backend->host)
+        return pe_fail(
+            err, PE_E_UNSUPPORTED,
+            "device %s: models are read into memory that the host can write; try --device cpu",
+            m->backend->name);
+    pe_status st = list_pieces(&ld, err);
+    pe_first_error_init(&ld.failed);
+    if (!st) pe_pool_run(pool, ld.npieces, run_piece, &ld);
+    pe_status worst = pe_first_error_take(&ld.failed, err);
+    if (!st) st = worst;
+    pe_first_error_init(&ld.failed);
+    if (!st) pe_pool_run(pool, m->nlinears, run_linear, &ld);
+    worst = pe_first_error_take(&ld.failed, st ? NULL : err);
+    free(ld.pieces);
+    return st ? st : worst;
+}

@@ -1,0 +1,76 @@
+/* lib/plan/cost.c - relative cost of the sparse forms, fitted to pe-bench --tune on each level.
+ * Read next: docs/pe-bench.md. */
+#include "lib/plan/cost.h"
+
+#include <string.h>
+
+#include "kernels/cpu.h"
+#include "lib/base/error.h"
+
+/* Time of a sparse form over time of dense = base + slope * share of what it stores, by bucket. */
+typedef struct cost_row {
+    const char *level; /* and every level above until the next row */
+    pe_form form;
+    float base[PE_NBUCKETS], slope[PE_NBUCKETS];
+} cost_row;
+
+static const cost_row rows[] = {
+    { "ref", PE_FORM_F32_CSR, { 0.10f, 0.10f, 0.10f }, { 1.3f, 1.6f, 2.0f } },
+    { "ref", PE_FORM_S8_BITMASK, { 0.25f, 0.60f, 1.00f }, { 1.2f, 2.0f, 3.0f } },
+    { "ref", PE_FORM_S8_BLOCK4, { 0.20f, 0.12f, 0.10f }, { 1.3f, 1.3f, 1.3f } },
+    { "avx2", PE_FORM_F32_CSR, { 0.10f, 0.20f, 0.20f }, { 2.5f, 4.0f, 6.0f } },
+    { "avx2", PE_FORM_S8_BITMASK, { 0.60f, 2.00f, 4.00f }, { 1.5f, 3.0f, 4.0f } },
+    { "avx2", PE_FORM_S8_BLOCK4, { 0.30f, 0.15f, 0.10f }, { 1.5f, 1.3f, 1.2f } },
+    { "vbmi2", PE_FORM_S8_BITMASK, { 0.25f, 0.80f, 2.00f }, { 0.9f, 2.0f, 3.0f } },
+};
+
+static int rank_of(const char *level)
+{
+    for (size_t i = 0; i < pe_cpu_nlevels; i++)
+        if (strcmp(pe_cpu_levels[i].name, level) == 0) return (int)i;
+    return 0;
+}
+
+/* The row of the highest level that is not above this machine's. */
+static const cost_row *find_row(pe_form form, const char *level)
+{
+    const cost_row *best = NULL;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].form == form && rank_of(rows[i].level) <= rank_of(level)) best = &rows[i];
+    return best;
+}
+
+static double kept(const pe_linear *l, pe_form form)
+{
+    return form == PE_FORM_S8_BLOCK4 ? 1.0 - l->block4_sparsity : 1.0 - l->sparsity;
+}
+
+void pe_form_estimate(pe_linear *l, const pe_backend *b)
+{
+    const double clearly = 0.95;
+    for (int i = 0; i < PE_NBUCKETS; i++) {
+        double best = clearly;
+        l->form[i] = pe_linear_dense_form(l);
+        for (pe_form f = 0; f < PE_NFORMS; f++) {
+            const cost_row *row = find_row(f, b->level ? b->level : "ref");
+            if (!row || !pe_linear_admits(l, b, f)) continue;
+            double cost = row->base[i] + row->slope[i] * kept(l, f);
+            if (cost < best) best = cost, l->form[i] = f;
+        }
+    }
+}
+
+pe_status pe_form_force(pe_linear *l, const pe_backend *b, const char *name, pe_error *err)
+{
+    bool known = false;
+    pe_form form = pe_linear_dense_form(l);
+    for (pe_form f = 0; f < PE_NFORMS; f++) {
+        if (strcmp(pe_form_name(f), name) != 0) continue;
+        known = true;
+        if (pe_linear_admits(l, b, f)) form = f;
+    }
+    for (int i = 0; i < PE_NBUCKETS; i++) l->form[i] = form;
+    return known ? PE_OK
+                 : pe_fail(err, PE_E_ARG,
+                           "exec layout '%.40s': expected dense, csr, bitmask or block4", name);
+}

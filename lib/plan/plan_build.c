@@ -1,0 +1,158 @@
+/* lib/plan/plan_build.c - values and ops are added in order; finish works out who lives when and where.
+ * Read next: lib/plan/plan_run.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/plan/plan.h"
+
+void pe_plan_init(pe_plan *p)
+{
+    memset(p, 0, sizeof *p);
+}
+
+void pe_plan_release(pe_plan *p)
+{
+    free(p->values);
+    free(p->ops);
+    pe_plan_init(p);
+}
+
+static bool grow(void **items, int *cap, int n, size_t size)
+{
+    if (n < *cap) return true;
+    int more = *cap ? *cap * 2 : 32;
+    void *moved = realloc(*items, (size_t)more * size);
+    if (!moved) return false;
+    *items = moved;
+    *cap = more;
+    return true;
+}
+
+int pe_plan_value(pe_plan *p, pe_extent extent, uint32_t width, int out)
+{
+    if (p->failed || !grow((void **)&p->values, &p->values_cap, p->nvalues, sizeof *p->values)) {
+        p->failed = true;
+        return 0;
+    }
+    p->values[p->nvalues] =
+        (pe_value){ .extent = extent, .width = width, .out = out, .first = -1, .last = -1 };
+    return p->nvalues++;
+}
+
+int pe_plan_add(pe_plan *p, pe_op op, pe_extent extent, uint32_t width, int out)
+{
+    op.out = pe_plan_value(p, extent, width, out);
+    if (p->failed || !grow((void **)&p->ops, &p->ops_cap, p->nops, sizeof *p->ops)) {
+        p->failed = true;
+        return 0;
+    }
+    p->ops[p->nops++] = op;
+    return op.out;
+}
+
+/* The codes of x by this layer's rule, if an earlier op made them. */
+static int find_codes(const pe_plan *p, int x, const pe_linear *l)
+{
+    for (int i = p->nops - 1; i >= 0; i--) {
+        const pe_op *op = &p->ops[i];
+        if (op->kind == PE_OPK_quantize && op->in[0] == x &&
+            pe_act_quant_equal(&op->linear->aq, &l->aq))
+            return op->out;
+    }
+    return -1;
+}
+
+int pe_plan_linear(pe_plan *p, int x, const pe_linear *l, pe_act act, int out)
+{
+    int src = x;
+    if (p->failed) return 0;
+    pe_extent extent = p->values[x].extent;
+    if (l->int8 && (src = find_codes(p, x, l)) < 0) {
+        pe_op quant = {
+            .kind = PE_OPK_quantize, .in = { x, -1, -1 }, .name = l->part[0], .linear = l
+        };
+        src = pe_plan_add(p, quant, extent, l->k, PE_OUT_NONE);
+        if (p->failed) return 0;
+        p->values[src].codes = true;
+    }
+    pe_op op = {
+        .kind = PE_OPK_linear, .in = { src, -1, -1 }, .name = l->part[0], .linear = l, .act = act
+    };
+    return pe_plan_add(p, op, extent, l->n, out);
+}
+
+static void find_lifetimes(pe_plan *p)
+{
+    for (int i = 0; i < p->nops; i++) {
+        const pe_op *op = &p->ops[i];
+        p->values[op->out].first = i;
+        if (p->values[op->out].last < i) p->values[op->out].last = i;
+        for (int j = 0; j < 3; j++)
+            if (op->in[j] >= 0) p->values[op->in[j]].last = i;
+    }
+}
+
+/* Values of equal size class are put into the first slot that is free when they are born; outputs
+ * live in the caller's memory and need none. */
+static bool assign_slots(pe_plan *p)
+{
+    int *free_from =
+        calloc((size_t)p->nvalues + 1, sizeof *free_from); /* slot -> first op that may reuse it */
+    if (!free_from) return false;
+    for (int v = 0; v < p->nvalues; v++) {
+        pe_value *val = &p->values[v];
+        val->slot = -1;
+        if (val->out != PE_OUT_NONE) continue;
+        int s = 0;
+        while (s < p->nslots && free_from[s] > val->first) s++;
+        if (s == p->nslots) p->nslots++;
+        free_from[s] = val->last + 1;
+        val->slot = s;
+    }
+    free(free_from);
+    return true;
+}
+
+pe_status pe_plan_finish(pe_plan *p, pe_error *err)
+{
+    if (p->failed) return pe_fail_nomem(err, "the plan of the model", 0);
+    find_lifetimes(p);
+    if (!assign_slots(p)) return pe_fail_nomem(err, "the plan of the model", 0);
+    return PE_OK;
+}
+
+const char *pe_op_kind_name(pe_op_kind k)
+{
+    static const char *const names[] = {
+#define PE_PLAN_OP(name, label) label,
+#include "lib/plan/plan_ops.def"
+#undef PE_PLAN_OP
+    };
+    return names[k];
+}
+
+char *pe_plan_text(const pe_plan *p)
+{
+    char *text = NULL;
+    size_t nbytes;
+    FILE *f = open_memstream(&text, &nbytes);
+    if (!f) return NULL;
+    for (int i = 0; i < p->nops; i++) {
+        const pe_op *op = &p->ops[i];
+        const pe_value *v = &p->values[op->out];
+        fprintf(f, "%3d  %-12s v%d", i, pe_op_kind_name(op->kind), op->out);
+        for (int j = 0; j < 3; j++)
+            if (op->in[j] >= 0) fprintf(f, "%s v%d", j ? "," : " <-", op->in[j]);
+        fprintf(f, "  [%s, %u]%s", v->extent == PE_PER_TOKEN ? "tokens" : "rows", v->width,
+                v->codes ? " int8" : "");
+        if (v->slot >= 0) fprintf(f, " slot %d", v->slot);
+        fprintf(f, "  %s\n", op->name ? op->name : "");
+    }
+    if (fclose(f)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
