@@ -13,6 +13,17 @@ programs() { # mode, groups... -> the built programs of tests/GROUP/test_*.c
         done
     done
 }
+# The kernel tests again with the sources of AVX-512 and later lowered by SIMDe (Makefile, EMULATED).
+emulated() {
+    local source
+    if [ ! -e /usr/include/simde/x86/avx512.h ]; then
+        echo tests/isa/skipped.sh
+        return
+    fi
+    for source in tests/kernels/test_*.c; do
+        [ -e "$source" ] && echo "build/release/tests/isa/$(basename "$source" .c)"
+    done
+}
 scripts() { # folders...
     local folder script
     for folder; do
@@ -27,6 +38,7 @@ check)
     mapfile -t suites < <(
         scripts cli
         programs asan unit formats
+        emulated
         programs release golden kernels unit formats
         scripts deps lint
     )

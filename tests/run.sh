@@ -25,7 +25,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pe-check-XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 export BIN work limit
-export CMOCKA_MESSAGE_OUTPUT=tap LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
+export CMOCKA_MESSAGE_OUTPUT=tap LC_ALL=C.UTF-8
 export UBSAN_OPTIONS=print_stacktrace=1
 
 # One program: its output to a log, "passed failed skipped name" to a result, skips and failures kept.
@@ -37,6 +37,11 @@ run_one() {
     id=${name//\//-}
     log=$work/$id.log
     mkdir -p "$work/$id.tmp"
+    # a tool that ends with an error leaves its memory to the system: only test programs look for leaks
+    case $program in
+    *.sh) export ASAN_OPTIONS=detect_leaks=0 ;;
+    *) export ASAN_OPTIONS=detect_leaks=1 ;;
+    esac
     TMP=$work/$id.tmp TMPDIR=$work/$id.tmp timeout -k 10 "$limit" "./$program" >"$log" 2>&1 </dev/null
     code=$?
     skipped=$(grep -cE '^(skip |(not )?ok [0-9]+ # SKIP)' "$log")

@@ -13,7 +13,13 @@
 #include "tools/common/suggest.h"
 #include "tools/common/tool.h"
 
-/* Everything from here lives until exit. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#define LIVES_UNTIL_EXIT(p) __lsan_ignore_object(p)
+#else
+#define LIVES_UNTIL_EXIT(p) ((void)(p))
+#endif
+
 static void *grown(void *old, size_t nbytes)
 {
     void *p = realloc(old, nbytes);
@@ -21,6 +27,7 @@ static void *grown(void *old, size_t nbytes)
         pe_error err = { .status = PE_E_NOMEM, .text = "arguments: out of memory" };
         pe_tool_fail(&err);
     }
+    LIVES_UNTIL_EXIT(p);
     return p;
 }
 
