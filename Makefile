@@ -35,7 +35,7 @@ LIBS_RECIPE := -lgit2 -lyaml
 
 CORE_SRC   := $(wildcard lib/base/*.c kernels/*.c kernels/ref/*.c formats/*.c) \
               $(foreach i,$(ISAS),$(wildcard kernels/$(i)/*.c)) \
-              $(foreach d,backend tensor io text plan model calib eval prune quant,$(wildcard lib/$(d)/*.c))
+              $(foreach d,backend tensor io text plan model calib eval prune quant convert,$(wildcard lib/$(d)/*.c))
 RECIPE_SRC := $(wildcard lib/recipe/*.c)
 COMMON_SRC := $(wildcard tools/common/*.c)
 TOOL_SRC   := $(wildcard tools/pe-*.c tools/pe.c)

@@ -10,18 +10,6 @@ typedef struct epilogue {
     pe_act act;
 } epilogue;
 
-V16_INLINE v16 epilogue_act(v16 x, pe_act act)
-{
-    switch (act) {
-    case PE_ACT_GELU_ERF: return v_gelu_erf(x);
-    case PE_ACT_GELU_TANH: return v_gelu_tanh(x);
-    case PE_ACT_RELU: return v_relu(x);
-    case PE_ACT_TANH: return v_tanh(x);
-    case PE_ACT_NONE: break;
-    }
-    return x;
-}
-
 /* act is a constant here, so every activation has its own loop. */
 V16_INLINE void epilogue_rows(float *y, size_t ldy, size_t rows, size_t cols, const float *bias, const pe_act act)
 {
@@ -31,7 +19,7 @@ V16_INLINE void epilogue_rows(float *y, size_t ldy, size_t rows, size_t cols, co
         for (size_t r = 0; r < rows; r++) {
             float *at = y + r * ldy + j;
             v16 x = n == 16 ? v_load(at) : v_load_n(at, n);
-            x = epilogue_act(v_add(v_add(x, b), v_zero()), act);
+            x = v_act(v_add(v_add(x, b), v_zero()), act);
             if (n == 16) v_store(at, x);
             else v_store_n(at, x, n);
         }

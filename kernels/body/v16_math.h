@@ -101,4 +101,16 @@ V16_INLINE v16 v_gelu_tanh(v16 x)
 }
 V16_INLINE v16 v_relu(v16 x) { return v_max(v_zero(), x); }
 
+V16_INLINE v16 v_act(v16 x, pe_act act)
+{
+    switch (act) {
+    case PE_ACT_GELU_ERF: return v_gelu_erf(x);
+    case PE_ACT_GELU_TANH: return v_gelu_tanh(x);
+    case PE_ACT_RELU: return v_relu(x);
+    case PE_ACT_TANH: return v_tanh(x);
+    case PE_ACT_NONE: break;
+    }
+    return x;
+}
+
 #endif

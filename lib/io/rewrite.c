@@ -19,8 +19,11 @@ pe_status pe_rewrite_declare(pe_ckptw *w, pe_rewrite_item *items, size_t nitems,
     for (size_t i = 0; i < nitems && !st; i++) {
         pe_rewrite_item *item = &items[i];
         const pe_array *a = item->from;
+        uint64_t shape[PE_MAX_RANK];
+        memcpy(shape, a->shape, sizeof shape);
+        if (item->cols) shape[1] = item->cols;
         if (!item->rows && a->dtype == PE_DTYPE_OTHER) st = pe_ckptw_add_like(w, &item->index, a, err);
-        else st = pe_ckptw_add(w, &item->index, item->name, item->dtype, a->rank, a->shape, item->layout, item->part,
+        else st = pe_ckptw_add(w, &item->index, item->name, item->dtype, a->rank, shape, item->layout, item->part,
                                item->nparts, err);
     }
     return st;
@@ -56,7 +59,7 @@ static pe_status make_room(store *s, pe_error *err)
     const pe_rewrite_item *item = s->item;
     pe_part part[PE_MAX_PARTS];
     int nparts = 0;
-    uint64_t rows = pe_row_block(item), k = item->from->shape[1], b = item->layout.block ? item->layout.block : 16;
+    uint64_t rows = pe_row_block(item), k = pe_item_cols(item), b = item->layout.block ? item->layout.block : 16;
     uint64_t most = rows * k;
     if (item->layout.layout == PE_LAYOUT_DENSE) return PE_OK;
     if (item->layout.layout == PE_LAYOUT_BLOCK4) most = rows * (k / 4 + 1);
@@ -154,7 +157,8 @@ pe_status pe_rewrite_run(pe_digest *input, pe_ckptw *w, pe_rewrite_item *items, 
     for (size_t i = 0; i < nitems && !st; i++) {
         size_t at = (size_t)(items[i].from - pe_ckpt_array(c, 0));
         if (lonely[at]++) st = pe_fail(err, PE_E_ARG, "tensor \"%.200s\" is read by two items", items[i].from->name);
-        total += pe_rewrite_copies(&items[i]) ? items[i].nbytes : items[i].from->nelem * pe_dtype_nbytes(items[i].dtype);
+        total += pe_rewrite_copies(&items[i]) ? items[i].nbytes
+                                              : pe_item_nelem(&items[i]) * pe_dtype_nbytes(items[i].dtype);
     }
     for (size_t i = 0; i < n && !st; i++) {
         if (lonely[i]) continue;

@@ -22,7 +22,8 @@ typedef pe_status pe_rewrite_rows(void *user, void *out, const void *in, uint64_
 typedef struct pe_rewrite_item {
     const pe_array *from;    /* matrix [n, k]; other ranks: n = shape[0], k the rest; rank 0 and 1: n = 1 */
     const char *name;        /* of the output; NULL = from->name */
-    pe_dtype dtype;          /* of the output, same shape */
+    pe_dtype dtype;          /* of the output, same shape, */
+    uint64_t cols;           /* but for its columns when this is not 0 (rank 2) */
     pe_rewrite_rows *rows;   /* NULL: the values stay; dtype and name are then from's */
     bool keep_layout;        /* rows NULL: copied as it is stored; the next two are not looked at */
     bool choose;             /* the layout of fewest bytes (pe_layout_choose), else `layout` */

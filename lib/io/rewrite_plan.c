@@ -49,8 +49,8 @@ static pe_status plan_plain(pe_rewrite_item *item)
     }
     item->layout = (pe_layout_spec){ PE_LAYOUT_DENSE, 0 };
     item->nparts = 1;
-    item->nbytes = item->rows ? a->nelem * pe_dtype_nbytes(item->dtype)
-                              : a->layout.layout == PE_LAYOUT_DENSE ? a->nbytes : a->nelem * pe_dtype_nbytes(a->dtype);
+    bool same = !item->rows && a->layout.layout == PE_LAYOUT_DENSE; /* any dtype, also of odd widths */
+    item->nbytes = same ? a->nbytes : pe_item_nelem(item) * pe_dtype_nbytes(item->dtype);
     item->part[0] = (pe_part){ "", PE_DTYPE_OTHER, a->rank, { 0 }, item->nbytes };
     return PE_OK;
 }
@@ -61,17 +61,18 @@ static pe_status plan_measured(pe_rewrite_loop *l, pe_rewrite_item *item, int wo
     measure m = { .item = item, .loop = l };
     if (a->rank != 2) return pe_fail(err, PE_E_ARG, "rank %d; only matrices can be stored sparse", a->rank);
     uint32_t e = (uint32_t)pe_dtype_nbytes(item->dtype);
+    uint64_t n = a->shape[0], k = pe_item_cols(item);
     pe_status st = pe_rewrite_enter(l, pe_row_stream_nbytes(item), err);
     if (st) return st;
     st = pe_row_stream(l->c, item, worker, measure_rows, &m, NULL, err);
     pe_rewrite_leave(l, pe_row_stream_nbytes(item));
     if (st) return st;
-    item->zeros = a->nelem - m.stats.nonzero;
+    item->zeros = n * k - m.stats.nonzero;
     if (item->choose) {
-        item->layout = (pe_layout_spec){ pe_layout_best(&m.stats, a->shape[0], a->shape[1], e), 0 };
+        item->layout = (pe_layout_spec){ pe_layout_best(&m.stats, n, k, e), 0 };
         m.count = item->layout.layout == PE_LAYOUT_BLOCK4 ? m.stats.blocks4 : m.stats.nonzero;
     }
-    st = pe_layout_parts(item->part, &item->nparts, item->layout, a->shape[0], a->shape[1], e, m.count, err);
+    st = pe_layout_parts(item->part, &item->nparts, item->layout, n, k, e, m.count, err);
     item->nbytes = st ? 0 : pe_parts_nbytes(item->part, item->nparts);
     return st;
 }
@@ -92,7 +93,7 @@ pe_status pe_rewrite_plan(pe_rewrite_item *items, size_t nitems, const pe_ckpt *
         pe_rewrite_item *item = &items[i];
         if (!item->name) item->name = item->from->name;
         if (!item->rows) item->dtype = item->from->dtype;
-        if (!is_plain(item)) total += item->from->nelem * pe_dtype_nbytes(item->dtype);
+        if (!is_plain(item)) total += pe_item_nelem(item) * pe_dtype_nbytes(item->dtype);
     }
     return pe_rewrite_each(&l, nitems, plan_one, "measuring", total, pool, progress, err);
 }

@@ -12,7 +12,7 @@
 typedef struct stream {
     const pe_ckpt *c;
     const pe_rewrite_item *item;
-    uint64_t n, k, step, in_row, out_row; /* rows, columns, rows a block, bytes a row */
+    uint64_t n, step, in_row, out_row;    /* rows, rows a block, bytes a row */
     uint8_t *whole;                       /* a sparse input, expanded */
     uint8_t *in, *out;                    /* a block each */
     pe_hasher *hasher;                    /* of a dense input; NULL = not wanted */
@@ -22,6 +22,18 @@ void pe_matrix_shape(uint64_t *n, uint64_t *k, const pe_array *a)
 {
     *n = a->rank >= 2 ? a->shape[0] : 1;
     *k = *n ? a->nelem / *n : 0;
+}
+
+uint64_t pe_item_cols(const pe_rewrite_item *item)
+{
+    uint64_t n, k;
+    pe_matrix_shape(&n, &k, item->from);
+    return item->cols ? item->cols : k;
+}
+
+uint64_t pe_item_nelem(const pe_rewrite_item *item)
+{
+    return item->cols ? item->from->shape[0] * item->cols : item->from->nelem;
 }
 
 static uint64_t common_multiple(uint64_t a, uint64_t b)
@@ -37,9 +49,10 @@ static uint64_t common_multiple(uint64_t a, uint64_t b)
 
 uint64_t pe_row_block(const pe_rewrite_item *item)
 {
-    uint64_t n, k, wide, edge = 1, in = pe_dtype_nbytes(item->from->dtype), out = pe_dtype_nbytes(item->dtype);
+    uint64_t n, k, edge = 1;
     pe_matrix_shape(&n, &k, item->from);
-    wide = k * (in > out ? in : out);
+    uint64_t in = k * pe_dtype_nbytes(item->from->dtype), out = pe_item_cols(item) * pe_dtype_nbytes(item->dtype);
+    uint64_t wide = in > out ? in : out;
     if (item->layout.layout >= PE_LAYOUT_BSR) edge = item->layout.block ? item->layout.block : 16;
     uint64_t step = common_multiple(item->row_step ? item->row_step : 1, edge);
     uint64_t rows = wide ? BLOCK_NBYTES / wide / step * step : n;
@@ -80,9 +93,10 @@ static pe_status expand(stream *s, pe_digest *digests, pe_error *err)
 static pe_status prepare(stream *s, pe_digest *digests, pe_error *err)
 {
     const pe_rewrite_item *item = s->item;
-    pe_matrix_shape(&s->n, &s->k, item->from);
-    s->in_row = s->k * pe_dtype_nbytes(item->from->dtype);
-    s->out_row = s->k * pe_dtype_nbytes(item->dtype);
+    uint64_t k;
+    pe_matrix_shape(&s->n, &k, item->from);
+    s->in_row = k * pe_dtype_nbytes(item->from->dtype);
+    s->out_row = pe_item_cols(item) * pe_dtype_nbytes(item->dtype);
     s->step = pe_row_block(item);
     bool dense = item->from->layout.layout == PE_LAYOUT_DENSE;
     pe_status st = dense ? allocate(&s->in, s->step * s->in_row, err) : expand(s, digests, err);
@@ -102,7 +116,8 @@ static pe_status block(stream *s, uint64_t row0, uint64_t nrows, int worker, pe_
     if (!st && s->hasher) pe_hasher_add(s->hasher, in, (size_t)(nrows * s->in_row));
     if (!st && item->rows) st = item->rows(item->user, s->out, in, row0, nrows, worker, err);
     /* without rows() nothing writes through this pointer: visitors only read */
-    pe_dense rows = { item->rows ? s->out : (uint8_t *)(uintptr_t)in, nrows, s->k, (uint32_t)pe_dtype_nbytes(item->dtype) };
+    pe_dense rows = { item->rows ? s->out : (uint8_t *)(uintptr_t)in, nrows, pe_item_cols(item),
+                      (uint32_t)pe_dtype_nbytes(item->dtype) };
     return st ? st : visit(arg, &rows, row0, err);
 }
 

@@ -14,6 +14,8 @@ pe_status pe_row_stream(const pe_ckpt *c, const pe_rewrite_item *item, int worke
                         pe_digest *digests, pe_error *err);
 /* Rows and columns that an array of any rank is seen as. */
 void pe_matrix_shape(uint64_t *n, uint64_t *k, const pe_array *a);
+uint64_t pe_item_cols(const pe_rewrite_item *item);  /* of the output */
+uint64_t pe_item_nelem(const pe_rewrite_item *item); /* of the output */
 uint64_t pe_row_block(const pe_rewrite_item *item); /* most rows of a block */
 /* Bytes that pe_row_stream needs to expand a sparse input; 0 for a dense one. */
 uint64_t pe_row_stream_nbytes(const pe_rewrite_item *item);

@@ -32,4 +32,66 @@ static inline void pe_emu_mask_storeu_ps(float *p, __mmask16 k, __m512 a)
 #undef _mm512_mask_storeu_ps
 #define _mm512_mask_storeu_ps(p, k, a) pe_emu_mask_storeu_ps(p, k, a)
 
+static inline __m512i pe_emu_srai_epi32(__m512i a, unsigned n)
+{
+    int32_t e[16];
+    _mm512_storeu_si512(e, a);
+    for (int i = 0; i < 16; i++) e[i] >>= n > 31 ? 31 : n;
+    return _mm512_loadu_si512(e);
+}
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32(a, n) pe_emu_srai_epi32(a, n)
+
+static inline __m256 pe_emu_extractf32x8_ps(__m512 a, int half)
+{
+    float e[16];
+    _mm512_storeu_ps(e, a);
+    return _mm256_loadu_ps(e + 8 * half);
+}
+#undef _mm512_extractf32x8_ps
+#define _mm512_extractf32x8_ps(a, half) pe_emu_extractf32x8_ps(a, half)
+
+static inline __m512i pe_emu_cvtepu16_epi32(__m256i a)
+{
+    uint16_t from[16];
+    uint32_t to[16];
+    _mm256_storeu_si256((__m256i *)(void *)from, a);
+    for (int i = 0; i < 16; i++) to[i] = from[i];
+    return _mm512_loadu_si512(to);
+}
+#undef _mm512_cvtepu16_epi32
+#define _mm512_cvtepu16_epi32(a) pe_emu_cvtepu16_epi32(a)
+
+static inline __m512 pe_emu_cvtepi32_ps(__m512i a)
+{
+    int32_t from[16];
+    float to[16];
+    _mm512_storeu_si512(from, a);
+    for (int i = 0; i < 16; i++) to[i] = (float)from[i];
+    return _mm512_loadu_ps(to);
+}
+#undef _mm512_cvtepi32_ps
+#define _mm512_cvtepi32_ps(a) pe_emu_cvtepi32_ps(a)
+
+static inline __m512 pe_emu_cvtph_ps(__m256i a)
+{
+    float to[16];
+    _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm256_castsi256_si128(a)));
+    _mm256_storeu_ps(to + 8, _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
+    return _mm512_loadu_ps(to);
+}
+#undef _mm512_cvtph_ps
+#define _mm512_cvtph_ps(a) pe_emu_cvtph_ps(a)
+
+static inline __m512i pe_emu_cvtepi8_epi32(__m128i a)
+{
+    int8_t from[16];
+    int32_t to[16];
+    _mm_storeu_si128((__m128i *)(void *)from, a);
+    for (int i = 0; i < 16; i++) to[i] = from[i];
+    return _mm512_loadu_si512(to);
+}
+#undef _mm512_cvtepi8_epi32
+#define _mm512_cvtepi8_epi32(a) pe_emu_cvtepi8_epi32(a)
+
 #endif

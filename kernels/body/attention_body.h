@@ -1,0 +1,154 @@
+/* kernels/body/attention_body.h - ragged attention: a (row, head) at a time, six queries a pass, keys
+ * transposed to panels of 16 and values copied to dense rows in the thread's scratch, both products on
+ * the register tile of the linear layers. Include a v16_*.h first. Read next: kernels/body/tile_body.h. */
+#ifndef PE_KERNELS_ATTENTION_BODY_H
+#define PE_KERNELS_ATTENTION_BODY_H
+
+#include "kernels/body/tile_body.h"
+#include "kernels/body/transpose_body.h"
+#include "kernels/body/v16_math.h"
+#include "lib/base/checked.h"
+
+enum { ATTENTION_QUERIES = 12 }; /* of one pass: their scores stay in the first cache */
+
+/* Floats of one thread: keys [len/16][hd][16], values [len][hd rounded up], scores [queries][len]. */
+static size_t attention_thread_floats(size_t longest, size_t head_dim)
+{
+    size_t len = pe_round_up(longest, 16), hd = pe_round_up(head_dim, 16);
+    return len * head_dim + len * hd + ATTENTION_QUERIES * len;
+}
+
+static size_t attention_scratch_nbytes(size_t longest, size_t head_dim, int nthreads)
+{
+    return attention_thread_floats(longest, head_dim) * sizeof(float) * (size_t)nthreads;
+}
+
+typedef struct attention_work {
+    const pe_attention_call *c;
+    const uint32_t *asks;
+    size_t thread_floats, ngroups;
+} attention_work;
+
+/* One row and head, ready to answer. */
+typedef struct attention_head {
+    const float *q; /* of the first query */
+    float *out;
+    size_t ldq, ldo, len, hd;
+    float scale;
+    float *keys, *values, *scores;
+} attention_head;
+
+/* Scores of one query become exp(s * scale - max); returns their sum. The lanes beyond len count as
+ * nothing: they take no part in the maximum and are 0 in the sum. */
+static float attention_softmax(float *s, size_t len, float scale)
+{
+    size_t whole = len / 16 * 16, rest = len - whole;
+    v16 k = v_set1(scale), max = v_set1(-__builtin_inff()), sum = v_zero();
+    for (size_t j = 0; j < whole; j += 16) {
+        v16 x = v_mul(v_load(s + j), k);
+        v_store(s + j, x);
+        max = v_max(x, max);
+    }
+    if (rest) {
+        v16 x = v_mul(v_load(s + whole), k);
+        v_store(s + whole, x);
+        max = v_max(v_first_n(rest, x, max), max);
+    }
+    v16 top = v_set1(v_fold_max(max));
+    for (size_t j = 0; j < whole; j += 16) {
+        v16 e = v_exp(v_sub(v_load(s + j), top));
+        v_store(s + j, e);
+        sum = v_add(sum, e);
+    }
+    if (rest) {
+        v16 e = v_first_n(rest, v_exp(v_sub(v_load(s + whole), top)), v_zero());
+        v_store(s + whole, e);
+        sum = v_add(sum, e);
+    }
+    return v_fold_sum(sum);
+}
+
+static void attention_divide(float *out, size_t n, float sum)
+{
+    v16 d = v_set1(sum);
+    for (; n >= 16; n -= 16, out += 16) v_store(out, v_div(v_load(out), d));
+    if (n) v_store_n(out, v_div(v_load_n(out, n), d), n);
+}
+
+static void attention_pass(const attention_head *h, size_t first, size_t nq)
+{
+    size_t padded = pe_round_up(h->len, 16), width = pe_round_up(h->hd, 16);
+    tile_args qk = {.y = h->scores, .x = h->q + first * h->ldq, .w = h->keys, .ldy = padded, .ldx = h->ldq,
+                    .kn = h->hd, .wstep = 16, .panel = 16 * h->hd, .first = true};
+    tile_block(&qk, nq, padded, NULL, NULL);
+    float sum[ATTENTION_QUERIES];
+    for (size_t i = 0; i < nq; i++) sum[i] = attention_softmax(h->scores + i * padded, h->len, h->scale);
+    float *out = h->out + first * h->ldo;
+    tile_args pv = {.y = out, .x = h->scores, .w = h->values, .ldy = h->ldo, .ldx = padded,
+                    .kn = h->len, .wstep = width, .panel = 16, .first = true};
+    tile_block(&pv, nq, h->hd, NULL, NULL);
+    for (size_t i = 0; i < nq; i++) attention_divide(out + i * h->ldo, h->hd, sum[i]);
+}
+
+/* Keys and values of a head into the scratch; keys beyond len and columns beyond hd are 0. */
+static void attention_gather(const attention_head *h, const float *k, const float *v, size_t ldkv)
+{
+    size_t width = pe_round_up(h->hd, 16);
+    for (size_t j = 0; j < h->len; j += 16)
+        transpose_rows(h->keys + j * h->hd, k + j * ldkv, ldkv, h->len - j < 16 ? h->len - j : 16, h->hd);
+    for (size_t j = 0; j < h->len; j++) {
+        float *to = h->values + j * width;
+        const float *from = v + j * ldkv;
+        size_t i = 0;
+        for (; i + 16 <= h->hd; i += 16) v_store(to + i, v_load(from + i));
+        if (i < h->hd) v_store(to + i, v_load_n(from + i, h->hd - i));
+    }
+}
+
+static void attention_one(const attention_work *w, size_t index, float *scratch)
+{
+    const pe_attention_call *c = w->c;
+    size_t row = index / c->heads, at = index % c->heads * c->head_dim;
+    size_t first = c->row_begin[row], q0 = w->asks[row], nq = w->asks[row + 1] - q0;
+    attention_head h = {.q = c->q + q0 * c->ldq + at, .out = c->out + q0 * c->ldo + at,
+                        .ldq = c->ldq, .ldo = c->ldo, .len = c->row_begin[row + 1] - first,
+                        .hd = c->head_dim, .scale = c->scale};
+    if (!nq) return;
+    if (!h.len) {
+        for (size_t i = 0; i < nq; i++) memset(h.out + i * h.ldo, 0, h.hd * sizeof(float));
+        return;
+    }
+    size_t padded = pe_round_up(h.len, 16);
+    h.keys = scratch;
+    h.values = h.keys + padded * h.hd;
+    h.scores = h.values + padded * pe_round_up(h.hd, 16);
+    attention_gather(&h, c->k + first * c->ldkv + at, c->v + first * c->ldkv + at, c->ldkv);
+    for (size_t i = 0; i < nq; i += ATTENTION_QUERIES)
+        attention_pass(&h, i, nq - i < ATTENTION_QUERIES ? nq - i : ATTENTION_QUERIES);
+}
+
+/* Tasks are runs of (row, head) pairs: many short rows cost no more claims than a few long ones. */
+static void attention_task(void *arg, size_t index, int worker)
+{
+    const attention_work *w = arg;
+    size_t total = w->c->nrows * w->c->heads;
+    size_t begin = total * index / w->ngroups, end = total * (index + 1) / w->ngroups;
+    float *scratch = (float *)w->c->scratch + (size_t)worker * w->thread_floats;
+    for (size_t i = begin; i < end; i++) attention_one(w, i, scratch);
+}
+
+static void attention_run(const pe_attention_call *c)
+{
+    size_t longest = 0, total = c->nrows * c->heads;
+    for (size_t r = 0; r < c->nrows; r++) {
+        size_t len = c->row_begin[r + 1] - c->row_begin[r];
+        if (len > longest) longest = len;
+    }
+    size_t groups = 16 * (size_t)pe_pool_nthreads(c->pool);
+    attention_work w = {.c = c, .asks = c->q_begin ? c->q_begin : c->row_begin,
+                        .thread_floats = attention_thread_floats(longest, c->head_dim),
+                        .ngroups = groups < total ? groups : total};
+    if (w.ngroups) pe_pool_run(c->pool, w.ngroups, attention_task, &w);
+}
+
+#endif

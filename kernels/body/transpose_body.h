@@ -1,0 +1,45 @@
+/* kernels/body/transpose_body.h - rows to columns in blocks of eight by eight, with AVX2 registers at
+ * every level. Include a v16_*.h first. Read next: kernels/body/attention_body.h. */
+#ifndef PE_KERNELS_TRANSPOSE_BODY_H
+#define PE_KERNELS_TRANSPOSE_BODY_H
+
+/* out[c * ldout + r] = in[r * ldin + c] for 8 x 8. */
+V16_INLINE void transpose_8x8(float *out, size_t ldout, const float *in, size_t ldin)
+{
+    __m256 a[8], b[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) { /* rows i and i + 4 meet in the halves of one register */
+        const float *p = in + (size_t)i * ldin, *q = p + 4 * ldin;
+        a[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(q), 1);
+        a[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)), _mm_loadu_ps(q + 4), 1);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+        b[i + 2] = _mm256_unpacklo_ps(a[i + 2], a[i + 3]);
+        b[i + 3] = _mm256_unpackhi_ps(a[i + 2], a[i + 3]);
+        _mm256_storeu_ps(out + (size_t)i * ldout, _mm256_shuffle_ps(b[i], b[i + 2], 0x44));
+        _mm256_storeu_ps(out + (size_t)(i + 1) * ldout, _mm256_shuffle_ps(b[i], b[i + 2], 0xee));
+        _mm256_storeu_ps(out + (size_t)(i + 2) * ldout, _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44));
+        _mm256_storeu_ps(out + (size_t)(i + 3) * ldout, _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee));
+    }
+}
+
+/* `rows` <= 16 rows of n floats, to n columns of 16; missing rows are 0. */
+static void transpose_rows(float *out, const float *in, size_t ldin, size_t rows, size_t n)
+{
+    size_t c = 0;
+    if (rows == 16) {
+        for (; c + 8 <= n; c += 8) {
+            transpose_8x8(out + c * 16, 16, in + c, ldin);
+            transpose_8x8(out + c * 16 + 8, 16, in + c + 8 * ldin, ldin);
+        }
+    }
+    for (; c < n; c++) {
+        for (size_t r = 0; r < rows; r++) out[c * 16 + r] = in[r * ldin + c];
+        for (size_t r = rows; r < 16; r++) out[c * 16 + r] = 0.0f;
+    }
+}
+
+#endif
