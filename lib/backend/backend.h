@@ -19,7 +19,7 @@ typedef struct pe_queue {
     void *stream;  /* the device's own */
 } pe_queue;
 
-/* ---- calls that kernels.h has no struct for; all pointers are memory of the backend ------------ */
+/* ---- calls that kernels.h has no struct for; all pointers are memory of the backend ---------- */
 
 /* y = norm(x + res) * gamma + beta, rows of d; res NULL = nothing added. */
 typedef struct pe_norm_call {
@@ -61,7 +61,7 @@ typedef struct pe_check_call {
     bool *finite;
 } pe_check_call;
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define PE_BACKEND_OP(name, call) \
     typedef pe_status pe_backend_##name##_fn(pe_queue *q, const call *c, pe_error *err);

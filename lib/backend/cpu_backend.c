@@ -1,4 +1,5 @@
-/* lib/backend/cpu_backend.c - the host as a backend: its op table is the kernel table of this process.
+/* lib/backend/cpu_backend.c - the host as a backend: its op table is the kernel table of this
+ * process.
  * Read next: kernels/kernels.h. */
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ static const pe_kernels *kernels(const pe_backend *b)
     return b->self;
 }
 
-/* Large blocks are asked for in huge pages: weights are read end to end, so TLB misses would cost. */
+/* Large blocks are asked for in huge pages: weights are read end to end, so TLB misses would
+ * cost. */
 static pe_status cpu_alloc(const pe_backend *b, void **out, size_t nbytes, const char *what,
                            pe_error *err)
 {
@@ -79,7 +81,7 @@ static size_t cpu_attention_scratch(const pe_backend *b, size_t longest, size_t 
     return kernels(b)->attention_scratch(longest, head_dim, nthreads);
 }
 
-/* ---- ops: hand the call to the kernel with the queue's threads ---------------------------------- */
+/* ---- ops: hand the call to the kernel with the queue's threads ------------------------------- */
 
 static pe_status cpu_embed(pe_queue *q, const pe_embed_call *c, pe_error *err)
 {
@@ -154,7 +156,7 @@ static pe_status cpu_check_finite(pe_queue *q, const pe_check_call *c, pe_error 
     return PE_OK;
 }
 
-/* ---- getting one ---------------------------------------------------------------------------------- */
+/* ---- getting one ----------------------------------------------------------------------------- */
 
 pe_status pe_backend_missing(const pe_backend *b, const char *op, pe_error *err)
 {

@@ -130,7 +130,7 @@ pe_status pe_inputs_take(pe_inputs *in, const pe_config *cfg, const pe_batch *b,
     return st ? st : check_leads(cfg, b, err);
 }
 
-/* ---- leads: rare, so their rows are copied ---------------------------------------------------------- */
+/* ---- leads: rare, so their rows are copied --------------------------------------------------- */
 
 static pe_status grow_led(pe_led_rows *l, size_t ntokens, size_t nrows, pe_error *err)
 {

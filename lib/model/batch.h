@@ -15,7 +15,8 @@ typedef struct pe_inputs {
     size_t filled_cap, ones_cap;
 } pe_inputs;
 
-/* Rows [row0, row0 + nrows) with their leads behind them, as a plan reads them; buffers are kept. */
+/* Rows [row0, row0 + nrows) with their leads behind them, as a plan reads them; buffers are
+ * kept. */
 typedef struct pe_led_rows {
     int32_t *ids, *type_ids, *pos_ids, *task_ids; /* one block, ids own it */
     uint32_t *lead_begin, *first;                 /* one block, lead_begin owns it */
@@ -25,7 +26,8 @@ pe_status pe_led_rows_take(pe_led_rows *out, const pe_inputs *in, size_t row0, s
                            pe_error *err);
 void pe_led_rows_release(pe_led_rows *l);
 
-/* All-zero before the first call; buffers are kept from call to call. PE_E_INPUT names row and place. */
+/* All-zero before the first call; buffers are kept from call to call. PE_E_INPUT names row and
+ * place. */
 pe_status pe_inputs_take(pe_inputs *in, const pe_config *cfg, const pe_batch *b, pe_error *err);
 void pe_inputs_release(pe_inputs *in);
 

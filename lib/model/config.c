@@ -7,10 +7,8 @@
 #include "lib/model/family.h"
 
 static const pe_family families[] = {
-#define PE_FAMILY(type, prefix, names, head, eps, positions, flags)                                  \
-    {                                                                                                \
-        type, prefix, PE_NAMES_##names, PE_NAMES_##head##_HEAD, eps, PE_POSITIONS_##positions, flags \
-    },
+#define PE_FAMILY(type, prefix, names, head, eps, pos, flags) \
+    { type, prefix, PE_NAMES_##names, PE_NAMES_##head##_HEAD, eps, PE_POSITIONS_##pos, flags },
 #include "lib/model/families.def"
 #undef PE_FAMILY
 };

@@ -93,7 +93,7 @@ const pe_plan *pe_model_lean_plan(const pe_model *m)
     return &m->lean;
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------------ */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 /* The value behind output o, NULL: this plan has none. */
 static const pe_value *find_output(const pe_plan *p, int o)
@@ -138,7 +138,7 @@ static void describe_output(pe_output *out, const pe_ctx *c, const pe_plan *p)
     if (c->keep) out->hidden_all = (const float *const *)(c->out + PE_OUT_HIDDEN);
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 static size_t length_of(const pe_inputs *in, size_t row)
 {
@@ -201,7 +201,8 @@ static double balance(const pe_ctx *c)
     return (double)c->in.ntokens / ((double)most * c->nthreads);
 }
 
-/* Whether threads take chunks of their own; the chunks are cut accordingly. Results are the same. */
+/* Whether threads take chunks of their own; the chunks are cut accordingly. Results are the
+ * same. */
 static pe_status plan_chunks(bool *own, pe_ctx *c, pe_error *err)
 {
     size_t T = c->in.ntokens, n = (size_t)c->nthreads;
@@ -216,7 +217,7 @@ static pe_status plan_chunks(bool *own, pe_ctx *c, pe_error *err)
     return st ? st : make_begins(c, err);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* The chunk's rows with their leads in place of the caller's arrays. */
 static pe_status lead_chunk(pe_ctx *c, const chunk *ch, pe_plan_input *input, pe_error *err)

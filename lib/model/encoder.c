@@ -1,4 +1,5 @@
-/* lib/model/encoder.c - the one builder of every encoder family: embeddings, post-norm blocks, head.
+/* lib/model/encoder.c - the one builder of every encoder family: embeddings, post-norm blocks,
+ * head.
  * Read next: lib/plan/plan.h (what the ops mean), lib/model/layout_blocks.c (the layers). */
 #include <math.h>
 
@@ -66,7 +67,8 @@ static int add_attention(builder *b, const pe_block *w, int x, int asks, pe_exte
     return pe_plan_add(b->p, op, extent, b->m->cfg.hidden, PE_OUT_NONE);
 }
 
-/* Post-norm block. `asks` are the tokens whose output somebody reads: x, or the first of each row. */
+/* Post-norm block. `asks` are the tokens whose output somebody reads: x, or the first of each
+ * row. */
 static int add_block(builder *b, const pe_block *w, int x, bool first, int out)
 {
     pe_extent extent = first ? PE_PER_ROW : PE_PER_TOKEN;
@@ -79,7 +81,7 @@ static int add_block(builder *b, const pe_block *w, int x, bool first, int out)
     return add_norm(b, f, n, &w->ffn_norm, w->ffn_out->part[0], extent, out);
 }
 
-/* ---- heads ------------------------------------------------------------------------------------------- */
+/* ---- heads ----------------------------------------------------------------------------------- */
 
 static void add_classifier(builder *b, int x)
 {

@@ -1,4 +1,5 @@
-/* lib/model/family.h - families as data: what config.json says, and which modules a checkpoint holds.
+/* lib/model/family.h - families as data: what config.json says, and which modules a checkpoint
+ * holds.
  * Read next: lib/model/families.def, modules.def, keys.def; lib/model/config.c reads them. */
 #ifndef PE_MODEL_FAMILY_H
 #define PE_MODEL_FAMILY_H
@@ -48,7 +49,7 @@ pe_status pe_config_read_head(pe_config *c, const json_t *config, const char *wh
 /* modules.json and 1_Pooling/config.json of the model's directory, when they are there. */
 pe_status pe_config_read_pooling(pe_config *c, const char *dir, pe_error *err);
 
-/* ---- modules ---------------------------------------------------------------------------------------- */
+/* ---- modules --------------------------------------------------------------------------------- */
 
 enum {
     PE_NEED_ALL = 1,

@@ -106,7 +106,7 @@ void pe_config_release(pe_config *c)
     c->labels = NULL;
 }
 
-/* ---- sentence-transformers -------------------------------------------------------------------------- */
+/* ---- sentence-transformers ------------------------------------------------------------------- */
 
 static pe_status load_beside(json_t **out, char *path, size_t size, const char *dir,
                              const char *name, pe_error *err)

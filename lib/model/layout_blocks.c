@@ -54,8 +54,9 @@ static pe_status add_one(pe_linear **out, layout *a, pe_module_id id, int layer,
     return PE_OK;
 }
 
-/* q, k and v read the same input: layers with the same rule are one matrix [q; k; v]. Where only the
- * first token asks, q stays alone; k and v are together or each alone, so that their rows are alike. */
+/* q, k and v read the same input: layers with the same rule are one matrix [q; k; v]. Where only
+ * the first token asks, q stays alone; k and v are together or each alone, so that their rows
+ * are alike. */
 static pe_status add_projections(layout *a, pe_block *b, int layer, bool alone, pe_error *err)
 {
     static const pe_module_id ids[] = { PE_MOD_QUERY, PE_MOD_KEY, PE_MOD_VALUE };
@@ -116,11 +117,11 @@ static bool reads_first_only(const pe_config *c)
            c->head == PE_HEAD_REGRESS || c->pooling == PE_POOL_CLS;
 }
 
-pe_status pe_model_lay_out(pe_model *m, pe_linear_job **jobs, pe_error *err)
+pe_status pe_model_lay_out(pe_model *m, pe_error *err)
 {
     size_t most = 6u * m->cfg.layers + 5;
     layout a = { .m = m, .first_only = reads_first_only(&m->cfg) };
-    *jobs = a.jobs = calloc(most, sizeof *a.jobs);
+    m->jobs = a.jobs = calloc(most, sizeof *a.jobs);
     m->linears = calloc(most, sizeof *m->linears);
     m->blocks = calloc(m->cfg.layers, sizeof *m->blocks);
     if (!a.jobs || !m->linears || !m->blocks)

@@ -27,7 +27,7 @@ typedef struct loader {
     pe_first_error failed;
 } loader;
 
-/* ---- listing tables and vectors ------------------------------------------------------------------- */
+/* ---- listing tables and vectors -------------------------------------------------------------- */
 
 static bool splits(const pe_array *a)
 {
@@ -120,7 +120,7 @@ static pe_status list_pieces(loader *ld, pe_error *err)
     return st;
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 static pe_status read_rows(const pe_model *m, const piece *p, pe_error *err)
 {
@@ -183,10 +183,9 @@ static void run_linear(void *arg, size_t index, int worker)
     pe_first_error_add(&ld->failed, index, load_linear(ld, &ld->jobs[index], &err), &err);
 }
 
-pe_status pe_model_load(pe_model *m, const pe_linear_job *jobs, const pe_form_choice *choice,
-                        pe_pool *pool, pe_error *err)
+pe_status pe_model_load(pe_model *m, const pe_form_choice *choice, pe_pool *pool, pe_error *err)
 {
-    loader ld = { .m = m, .jobs = jobs, .choice = choice };
+    loader ld = { .m = m, .jobs = m->jobs, .choice = choice };
     if (!m->backend->host)
         return pe_fail(
             err, PE_E_UNSUPPORTED,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/model/ctx.h"
 #include "lib/model/model_impl.h"
 
 static pe_status open_checkpoint(pe_model *m, const char *path, pe_error *err)
@@ -98,17 +99,15 @@ static pe_status describe(pe_model *m, pe_error *err)
 static pe_status load(pe_model *m, const pe_model_params *p, pe_error *err)
 {
     pe_tunes tunes = { 0 };
-    pe_linear_job *jobs = NULL;
     pe_form_choice choice = { .force = p->exec_layout };
     const char *level = m->backend->level ? m->backend->level : m->backend->name;
-    pe_status st = pe_model_lay_out(m, &jobs, err);
+    pe_status st = pe_model_lay_out(m, err);
     if (!st && !choice.force) st = pe_tunefile_read(&tunes, p->tune_file, m->ckpt, level, err);
     if (tunes.root) choice.tunes = &tunes;
     m->why = choice.force ? "forced" : choice.tunes ? "tuned" : "estimate";
-    if (!st) st = pe_model_load(m, jobs, &choice, p->pool, err);
+    if (!st) st = pe_model_load(m, &choice, p->pool, err);
     if (!st) st = pe_encoder_build(m, err);
     pe_tunes_release(&tunes);
-    free(jobs);
     return st;
 }
 
@@ -162,6 +161,7 @@ void pe_model_close(pe_model *m)
     free(m->layer_names);
     free(m->layers);
     free(m->linears);
+    free(m->jobs);
     free(m->blocks);
     pe_modules_release(&m->modules);
     pe_config_release(&m->cfg);
@@ -182,4 +182,27 @@ size_t pe_model_nlayers_info(const pe_model *m)
 const pe_layer_info *pe_model_get_layer(const pe_model *m, size_t i)
 {
     return &m->layers[i];
+}
+
+size_t pe_model_nlinears(const pe_model *m)
+{
+    return m->nlinears;
+}
+const pe_linear *pe_model_linear(const pe_model *m, size_t i)
+{
+    return &m->linears[i];
+}
+const pe_backend *pe_model_backend(const pe_model *m)
+{
+    return m->backend;
+}
+const pe_ckpt *pe_model_ckpt(const pe_model *m)
+{
+    return m->ckpt;
+}
+
+pe_status pe_model_read_source(pe_linear_source *out, void **buffer, const pe_model *m, size_t i,
+                               pe_error *err)
+{
+    return pe_linear_source_read(out, buffer, &m->jobs[i], m, err);
 }

@@ -30,6 +30,8 @@ typedef struct pe_head_weights {
     pe_norm mlm_norm;
 } pe_head_weights;
 
+typedef struct pe_linear_job pe_linear_job;
+
 struct pe_model {
     pe_model_info info;
     pe_config cfg;
@@ -44,6 +46,7 @@ struct pe_model {
     pe_head_weights head;
     pe_linear *linears; /* all of them, [nlinears] */
     size_t nlinears;
+    pe_linear_job *jobs;          /* [nlinears] where each comes from */
     struct pe_layer_info *layers; /* [nlinears] */
     char **layer_names;           /* [nlinears] */
     pe_plan lean, full;           /* what the answer needs; everything, every hidden state kept */
@@ -51,12 +54,12 @@ struct pe_model {
 };
 
 /* One linear layer to load: the modules it joins, or the tied word table. */
-typedef struct pe_linear_job {
+struct pe_linear_job {
     pe_linear *linear;
     const pe_module *mod[PE_LINEAR_PARTS];
     const pe_module *bias; /* of a decoder whose bias is a tensor of its own */
     int nmods;
-} pe_linear_job;
+};
 
 /* How forms are chosen while loading. */
 typedef struct pe_form_choice {
@@ -67,11 +70,10 @@ typedef struct pe_form_choice {
 /* Host copy of a layer's weights, as pe_linear_pack wants it. *buffer is the caller's to free. */
 pe_status pe_linear_source_read(pe_linear_source *out, void **buffer, const pe_linear_job *job,
                                 const pe_model *m, pe_error *err);
-/* Blocks, head, and their jobs (from malloc) by the modules of m; nothing is read. */
-pe_status pe_model_lay_out(pe_model *m, pe_linear_job **jobs, pe_error *err);
+/* Blocks, head, and their jobs by the modules of m; nothing is read. */
+pe_status pe_model_lay_out(pe_model *m, pe_error *err);
 /* Reads and packs everything on the pool. */
-pe_status pe_model_load(pe_model *m, const pe_linear_job *jobs, const pe_form_choice *choice,
-                        pe_pool *pool, pe_error *err);
+pe_status pe_model_load(pe_model *m, const pe_form_choice *choice, pe_pool *pool, pe_error *err);
 /* Builds lean and full. */
 pe_status pe_encoder_build(pe_model *m, pe_error *err);
 

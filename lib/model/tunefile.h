@@ -1,4 +1,5 @@
-/* lib/model/tunefile.h - measured times of the forms of each layer, kept per model structure and CPU.
+/* lib/model/tunefile.h - measured times of the forms of each layer, kept per model structure and
+ * CPU.
  * Read next: lib/eval/tune.c (measures and writes), lib/model/load.c (reads). */
 #ifndef PE_MODEL_TUNEFILE_H
 #define PE_MODEL_TUNEFILE_H
@@ -13,8 +14,8 @@ typedef struct pe_tunes {
 } pe_tunes;
 
 /* Where the times of this checkpoint on this machine belong, from malloc:
- * $XDG_CACHE_HOME/pe/tune/DIGEST-LEVEL.json (HOME/.cache without it). The digest is of names, shapes,
- * layouts and stored sizes, not of values: speed does not depend on them. */
+ * $XDG_CACHE_HOME/pe/tune/DIGEST-LEVEL.json (HOME/.cache without it). The digest is of names,
+ * shapes, layouts and stored sizes, not of values: speed does not depend on them. */
 pe_status pe_tunefile_path(char **out, const pe_ckpt *ckpt, const char *level, pe_error *err);
 /* file NULL: the cache, where a missing or foreign file is no tunes at all (root NULL). A file the
  * caller names must be there and fit: PE_E_NOTFOUND, PE_E_INPUT. */

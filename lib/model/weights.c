@@ -110,7 +110,7 @@ static pe_status list_modules(pe_modules *m, const pe_config *cfg, pe_error *err
     return PE_OK;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static const char *skip(const char *name, const char *prefix)
 {
@@ -157,7 +157,7 @@ static const pe_array **leaf_of(pe_module *mod, const char *leaf)
     return NULL;
 }
 
-/* ---- the three lists ----------------------------------------------------------------------------------- */
+/* ---- the three lists ------------------------------------------------------------------------- */
 
 typedef struct findings {
     const pe_ckpt *ckpt;
@@ -169,8 +169,8 @@ static bool is_ignored(const char *name, const pe_config *cfg)
 {
     for (size_t i = 0; i < COUNT(ignored); i++)
         if (pe_glob_match(ignored[i], name)) return true;
-    /* A bare encoder out of a model with a head: what follows the encoder is not asked for. The tied
-     * decoder is a copy of the word embeddings; a pooler nobody reads is left alone. */
+    /* A bare encoder out of a model with a head: what follows the encoder is not asked for. The
+     * tied decoder is a copy of the word embeddings; a pooler nobody reads is left alone. */
     if (cfg->head == PE_HEAD_NONE && strncmp(name, "cls.", 4) == 0) return true;
     if (cfg->head == PE_HEAD_MLM && cfg->tied &&
         (pe_glob_match("*.decoder.weight", name) || strcmp(name, "vocab_projector.weight") == 0))
@@ -217,7 +217,7 @@ static pe_status match_one(pe_modules *m, const pe_config *cfg, const pe_array *
     return PE_OK;
 }
 
-/* ---- shapes --------------------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 static void shape_text(char *out, size_t size, const pe_array *a)
 {

@@ -121,7 +121,7 @@ size_t pe_linear_scratch(const pe_linear *l, const pe_backend *b, size_t m, int 
     return most;
 }
 
-/* ---- codes ---------------------------------------------------------------------------------------- */
+/* ---- codes ----------------------------------------------------------------------------------- */
 
 static size_t codes_width(size_t k)
 {

@@ -15,7 +15,8 @@ static inline int pe_bucket_of(size_t m)
 /* Tokens that stand for a bucket when it is tuned or estimated: 1, 16, 128. */
 extern const uint32_t pe_bucket_tokens[PE_NBUCKETS];
 
-/* How the input of an int8 layer becomes codes. Layers whose rules are equal share one quantize op. */
+/* How the input of an int8 layer becomes codes. Layers whose rules are equal share one quantize
+ * op. */
 typedef struct pe_act_quant {
     float div;       /* dynamic per token: 127 or 127.5; 0 = static */
     float scale;     /* static */

@@ -1,5 +1,6 @@
-/* lib/plan/plan.h - a model as a list of coarse ops over numbered values: built once, run many times.
- * Shapes are symbols (tokens, rows), so one plan serves every batch; memory is planned by liveness.
+/* lib/plan/plan.h - a model as a list of coarse ops over numbered values: built once, run many
+ * times. Shapes are symbols (tokens, rows), so one plan serves every batch; memory is planned by
+ * liveness.
  * Read next: lib/model/encoder.c (a builder), lib/plan/plan_run.c (the executor). */
 #ifndef PE_PLAN_PLAN_H
 #define PE_PLAN_PLAN_H
@@ -9,8 +10,8 @@
 /* How many rows a value has: every token of the batch, or one for each row of it. */
 typedef enum pe_extent { PE_PER_TOKEN, PE_PER_ROW } pe_extent;
 
-/* What a plan hands to its caller; a value marked with one lives in the caller's memory. hidden_0 ..
- * hidden_L are PE_OUT_HIDDEN + i. */
+/* What a plan hands to its caller; a value marked with one lives in the caller's memory.
+ * hidden_0 .. hidden_L are PE_OUT_HIDDEN + i. */
 typedef enum pe_out {
     PE_OUT_NONE = -1,
     PE_OUT_LOGITS,
@@ -63,23 +64,23 @@ typedef struct pe_plan {
     bool failed; /* a builder call ran out of memory */
 } pe_plan;
 
-/* ---- building: value ids are returned, errors are sticky until pe_plan_finish -------------------- */
+/* ---- building: value ids are returned, errors are sticky until pe_plan_finish ---------------- */
 
 void pe_plan_init(pe_plan *p);
 void pe_plan_release(pe_plan *p);
 int pe_plan_value(pe_plan *p, pe_extent extent, uint32_t width, int out);
 /* op.out is set to a new value of this extent and width, which is returned. */
 int pe_plan_add(pe_plan *p, pe_op op, pe_extent extent, uint32_t width, int out);
-/* A linear layer on value x; an int8 layer gets its codes by a quantize op, made once for all layers
- * that read x by the same rule. */
+/* A linear layer on value x; an int8 layer gets its codes by a quantize op, made once for all
+ * layers that read x by the same rule. */
 int pe_plan_linear(pe_plan *p, int x, const pe_linear *l, pe_act act, int out);
 /* Liveness and slots. Nothing is added afterwards. */
 pe_status pe_plan_finish(pe_plan *p, pe_error *err);
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
-/* Token rows of one run; row_begin starts at 0. Ids are already checked. After the rows' tokens come
- * nlead more that ask, but are no keys (pe_lead); ntokens counts both. */
+/* Token rows of one run; row_begin starts at 0. Ids are already checked. After the rows' tokens
+ * come nlead more that ask, but are no keys (pe_lead); ntokens counts both. */
 typedef struct pe_plan_input {
     size_t nrows, ntokens, nlead, longest;
     const uint32_t *row_begin;  /* [nrows + 1] */
@@ -89,7 +90,8 @@ typedef struct pe_plan_input {
     const int32_t *ids, *type_ids, *pos_ids, *task_ids;
 } pe_plan_input;
 
-/* Sees the input of a float linear layer before it runs: x [m, k], ldx. l->part names its modules. */
+/* Sees the input of a float linear layer before it runs: x [m, k], ldx. l->part names its
+ * modules. */
 typedef struct pe_tap {
     void (*fn)(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m);
     void *user;

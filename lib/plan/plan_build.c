@@ -1,4 +1,5 @@
-/* lib/plan/plan_build.c - values and ops are added in order; finish works out who lives when and where.
+/* lib/plan/plan_build.c - values and ops are added in order; finish works out who lives when and
+ * where.
  * Read next: lib/plan/plan_run.c. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* lib/plan/plan_ops.c - forward of each op kind: values and attributes become one call on the backend.
+/* lib/plan/plan_ops.c - forward of each op kind: values and attributes become one call on the
+ * backend.
  * Read next: lib/backend/backend.h (the calls), kernels/kernels.h (what they compute). */
 #include "lib/plan/plan.h"
 

@@ -80,7 +80,8 @@ static void drop_ragged(ragged *r)
     free(r->lead);
 }
 
-/* Rows of width d: tokens[i] is compared with the padded row from[i] (NULL: row i). 0 = no such tensor. */
+/* Rows of width d: tokens[i] is compared with the padded row from[i] (NULL: row i). 0 = no such
+ * tensor. */
 static int compare(gold_tensors want, const char *label, const char *what, const float *got,
                    const uint32_t *from, size_t rows, double tolerance)
 {
@@ -118,7 +119,8 @@ static int compare_all(gold_tensors want, const char *label, const pe_output *ou
     return n;
 }
 
-/* keep: the plan with every hidden state; else the lean one, whose answers must be the same bits. */
+/* keep: the plan with every hidden state; else the lean one, whose answers must be the same
+ * bits. */
 static void run_case(const pe_model *m, gold_tensors inputs, gold_tensors want, const char *label,
                      double tolerance)
 {

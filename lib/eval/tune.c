@@ -1,0 +1,204 @@
+/* lib/eval/tune.c - times every form of every matrix at the token count of each bucket.
+ * Read next: lib/model/tunefile.h (where the times go), docs/pe-bench.md. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "lib/base/rng.h"
+#include "lib/eval/bench.h"
+#include "lib/model/ctx.h"
+#include "lib/model/tunefile.h"
+
+#define ROUNDS   12       /* forms take turns; the best time counts */
+#define SLICE_NS 1500000u /* of one form in one round */
+#define COLD_NBYTES \
+    (4u << 20) /* swept before a run of few tokens: in a model, other layers ran between */
+
+typedef struct tuner {
+    pe_queue queue;
+    float *x, *y;
+    void *codes, *scratch;
+    uint8_t *cold;
+    uint64_t sink[16]; /* [0] and [8]: one a thread */
+} tuner;
+
+static void release_tuner(tuner *t)
+{
+    free(t->x);
+    free(t->y);
+    free(t->codes);
+    free(t->scratch);
+    free(t->cold);
+}
+
+static void *room(size_t nbytes)
+{
+    return aligned_alloc(64, (nbytes + 127) / 64 * 64);
+}
+
+static pe_status prepare(tuner *t, const pe_linear *l, size_t scratch, pe_error *err)
+{
+    size_t m = pe_bucket_tokens[PE_NBUCKETS - 1];
+    pe_rng r;
+    release_tuner(t);
+    t->x = room(m * l->k * sizeof *t->x);
+    t->y = room(m * l->n * sizeof *t->y);
+    t->codes = room(pe_codes_nbytes(m, l->k));
+    t->scratch = room(scratch);
+    t->cold = room(COLD_NBYTES);
+    if (!t->x || !t->y || !t->codes || !t->scratch || !t->cold)
+        return pe_fail_nomem(err, l->part[0], m * l->k);
+    memset(t->cold, 1, COLD_NBYTES);
+    pe_rng_init(&r, 1, l->n, l->k);
+    for (size_t i = 0; i < m * l->k; i++) t->x[i] = (float)(pe_rng_unit(&r) - 0.5);
+    return PE_OK;
+}
+
+static void sweep(void *arg, size_t index, int worker)
+{
+    tuner *t = arg;
+    uint64_t sum = 0;
+    (void)worker;
+    for (size_t i = index * 64; i < COLD_NBYTES; i += 128) sum += t->cold[i];
+    t->sink[index * 8] += sum;
+}
+
+/* Microseconds of the best of some runs. */
+static pe_status time_form(double *us, tuner *t, const pe_linear *l, size_t m, pe_error *err)
+{
+    pe_codes codes = pe_codes_at(t->codes, m, l->k);
+    pe_status st = PE_OK;
+    if (l->int8) st = pe_codes_make(&codes, &l->aq, t->x, l->k, m, l->k, &t->queue, err);
+    uint64_t began = pe_bench_now_ns();
+    for (int runs = 0; !st && (runs < 3 || pe_bench_now_ns() - began < SLICE_NS); runs++) {
+        if (m < pe_bucket_tokens[PE_NBUCKETS - 1]) pe_pool_run(t->queue.pool, 2, sweep, t);
+        uint64_t start = pe_bench_now_ns();
+        st = pe_linear_run(l, t->y, l->n, t->x, l->k, &codes, m, PE_ACT_NONE, t->scratch, &t->queue,
+                           err);
+        double once = (double)(pe_bench_now_ns() - start) / 1e3;
+        if (*us < 0 || once < *us) *us = once;
+    }
+    return st;
+}
+
+static size_t most_scratch(const pe_linear *l, const pe_backend *b, pe_pool *pool)
+{
+    size_t most = 0;
+    for (pe_form f = 0; f < PE_NFORMS; f++)
+        for (int i = 0; i < PE_NBUCKETS && pe_linear_admits(l, b, f); i++) {
+            size_t need =
+                b->linear_scratch(b, f, pe_bucket_tokens[i], l->n, l->k, pe_pool_nthreads(pool));
+            most = need > most ? need : most;
+        }
+    return most;
+}
+
+/* Sparse forms are worth trying where something is zero. */
+static bool worth(const pe_linear *l, const pe_backend *b, pe_form f)
+{
+    return pe_linear_admits(l, b, f) && (f == pe_linear_dense_form(l) || l->sparsity > 0.2);
+}
+
+static pe_status time_layer(double us[PE_NFORMS][PE_NBUCKETS], tuner *t, const pe_linear *l,
+                            const pe_linear_source *src, pe_error *err)
+{
+    const pe_backend *b = t->queue.backend;
+    pe_linear trial = *l;
+    memset(trial.packed, 0, sizeof trial.packed);
+    trial.bias = NULL; /* the layer's own; scales and sums are only read */
+    pe_status st = prepare(t, l, most_scratch(l, b, t->queue.pool), err);
+    for (pe_form f = 0; f < PE_NFORMS; f++) {
+        for (int i = 0; i < PE_NBUCKETS; i++) us[f][i] = -1;
+        if (!st && worth(l, b, f)) st = pe_linear_pack_form(&trial, b, f, src, err);
+    }
+    for (int round = 0; !st && round < ROUNDS; round++)
+        for (pe_form f = 0; !st && f < PE_NFORMS; f++)
+            for (int i = 0; !st && i < PE_NBUCKETS && trial.packed[f]; i++) {
+                for (int j = 0; j < PE_NBUCKETS; j++) trial.form[j] = f;
+                st = time_form(&us[f][i], t, &trial, pe_bucket_tokens[i], err);
+            }
+    for (pe_form f = 0; f < PE_NFORMS; f++) b->release(b, trial.packed[f]);
+    return st;
+}
+
+static json_t *layer_json(const pe_linear *l, double us[PE_NFORMS][PE_NBUCKETS])
+{
+    pe_form dense = pe_linear_dense_form(l);
+    json_t *chosen = json_array(), *speedup = json_array(), *times = json_object();
+    for (int i = 0; i < PE_NBUCKETS; i++) {
+        (void)json_array_append_new(chosen, json_string(pe_form_name(l->form[i])));
+        (void)json_array_append_new(speedup, json_real(us[dense][i] / us[l->form[i]][i]));
+    }
+    for (pe_form f = 0; f < PE_NFORMS; f++)
+        if (us[f][0] >= 0)
+            (void)json_object_set_new(times, pe_form_name(f),
+                                      json_pack("[f, f, f]", us[f][0], us[f][1], us[f][2]));
+    return json_pack("{s:s, s:i, s:i, s:b, s:f, s:f, s:o, s:o, s:o}", "name", l->part[0], "n",
+                     (int)l->n, "k", (int)l->k, "int8", l->int8, "sparsity", l->sparsity,
+                     "block4_sparsity", l->block4_sparsity, "chosen", chosen, "speedup", speedup,
+                     "us", times);
+}
+
+static pe_status tune_layer(json_t *list, pe_tunes *tunes, tuner *t, const pe_model *m, size_t i,
+                            pe_error *err)
+{
+    double us[PE_NFORMS][PE_NBUCKETS];
+    pe_linear_source src;
+    void *buffer = NULL;
+    pe_linear l = *pe_model_linear(m, i);
+    pe_status st = pe_model_read_source(&src, &buffer, m, i, err);
+    if (!st) st = time_layer(us, t, &l, &src, err);
+    free(buffer);
+    if (!st) st = pe_tunes_add(tunes, &l, us, err);
+    if (st) return st;
+    (void)pe_tunes_apply(tunes, &l, t->queue.backend);
+    return json_array_append_new(list, layer_json(&l, us)) ? pe_fail_nomem(err, "results", 0)
+                                                           : PE_OK;
+}
+
+static pe_status tune_all(json_t *root, pe_tunes *tunes, const pe_model *m, pe_pool *pool,
+                          pe_progress progress, pe_error *err)
+{
+    tuner t = { .queue = { .backend = pe_model_backend(m), .pool = pool } };
+    size_t n = pe_model_nlinears(m);
+    pe_status st = PE_OK;
+    for (size_t i = 0; !st && i < n; i++) {
+        st = tune_layer(json_object_get(root, "layers"), tunes, &t, m, i, err);
+        if (!st && progress.fn && !progress.fn(progress.user, "tuning", i + 1, n))
+            st = pe_fail(err, PE_E_CANCELLED, "stopped");
+    }
+    release_tuner(&t);
+    return st;
+}
+
+pe_status pe_tune_model(char **json, const char *model, const char *tune_file, pe_pool *pool,
+                        pe_progress progress, pe_error *err)
+{
+    pe_model_params mp = { .exec_layout = "dense", .pool = pool };
+    pe_model *m = NULL;
+    pe_tunes tunes = { 0 };
+    char *file = NULL, machine[128];
+    json_t *root = NULL;
+    pe_status st = pe_model_open(&m, model, &mp, err);
+    if (!st && tune_file && *tune_file && !(file = strdup(tune_file)))
+        st = pe_fail_nomem(err, "path", 0);
+    if (!st && !file) st = pe_tunefile_path(&file, pe_model_ckpt(m), pe_cpu_level(), err);
+    if (!st) st = pe_tunes_new(&tunes, pe_model_ckpt(m), pe_cpu_level(), err);
+    pe_bench_machine(machine, sizeof machine);
+    if (!st) {
+        root = json_pack("{s:s, s:s, s:s, s:i, s:s, s:[]}", "schema", "pe.tuned/1", "cpu",
+                         pe_cpu_level(), "machine", machine, "threads", pe_pool_nthreads(pool),
+                         "file", file, "layers");
+        if (!root) st = pe_fail_nomem(err, "results", 0);
+    }
+    if (!st) st = tune_all(root, &tunes, m, pool, progress, err);
+    if (!st) st = pe_tunefile_write(&tunes, file, err);
+    if (!st && !(*json = pe_json_text(root, 0))) st = pe_fail_nomem(err, "results", 0);
+    json_decref(root);
+    pe_tunes_release(&tunes);
+    free(file);
+    pe_model_close(m);
+    return st;
+}
