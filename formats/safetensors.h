@@ -28,7 +28,7 @@ typedef struct pe_st_entry {
     uint64_t nelem;
     uint64_t offset; /* of the data: absolute in the file when read */
     uint64_t nbytes;
-    size_t id;       /* the caller's, when writing: arranging moves entries */
+    size_t id; /* the caller's, when writing: arranging moves entries */
 } pe_st_entry;
 
 /* A checked header: every entry lies in the file, no holes, no overlap, no tail, names unique. */
@@ -43,8 +43,8 @@ typedef struct pe_st {
 /* Reads and checks the header; no data. PE_E_INPUT "file: what, where". */
 pe_status pe_st_read(pe_st *out, const pe_file *f, pe_error *err);
 /* Same from memory: `bytes` are the first nbytes of a file of file_nbytes; at least the header. */
-pe_status pe_st_parse(pe_st *out, const void *bytes, size_t nbytes, uint64_t file_nbytes, const char *name,
-                      pe_error *err);
+pe_status pe_st_parse(pe_st *out, const void *bytes, size_t nbytes, uint64_t file_nbytes,
+                      const char *name, pe_error *err);
 void pe_st_release(pe_st *st);
 
 /* Sorts entries as the reference writer does (wider element types first, then names) and sets their

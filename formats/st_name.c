@@ -20,7 +20,8 @@ const char *pe_st_show(char buf[PE_ST_SHOW], const char *name)
         else if (*p < 0x20 || *p == 0x7f) n += (size_t)snprintf(buf + n, 8, "\\u%04x", *p);
         else buf[n++] = (char)*p;
     }
-    while (n > 1 && ((unsigned char)buf[n - 1] & 0xc0) == 0x80 && n > PE_ST_SHOW - 16) n--; /* cut sequence */
+    while (n > 1 && ((unsigned char)buf[n - 1] & 0xc0) == 0x80 && n > PE_ST_SHOW - 16)
+        n--; /* cut sequence */
     buf[n++] = '"';
     buf[n] = 0;
     return buf;

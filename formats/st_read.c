@@ -20,13 +20,15 @@ typedef struct reader {
 static pe_status bad(reader *r, const pe_st_entry *e, const char *what)
 {
     char show[PE_ST_SHOW];
-    return pe_fail(r->err, PE_E_INPUT, "%s: tensor %s: %s", r->file, pe_st_show(show, e->name), what);
+    return pe_fail(r->err, PE_E_INPUT, "%s: tensor %s: %s", r->file, pe_st_show(show, e->name),
+                   what);
 }
 
 /* What the scanner missed, with the place; one message for all mistakes of syntax. */
 static pe_status bad_syntax(const reader *r)
 {
-    return pe_fail(r->err, PE_E_INPUT, "%s: header byte %zu: expected %s; the file is damaged or no safetensors file",
+    return pe_fail(r->err, PE_E_INPUT,
+                   "%s: header byte %zu: expected %s; the file is damaged or no safetensors file",
                    r->file, (size_t)(r->scan.at - r->scan.begin), r->scan.wrong);
 }
 
@@ -57,7 +59,8 @@ static pe_status check_size(reader *r, pe_st_entry *e, const uint64_t range[2])
     uint64_t bits;
     e->nelem = 1;
     for (uint32_t i = 0; i < e->rank; i++)
-        if (!pe_mul_u64(&e->nelem, e->nelem, e->shape[i])) return bad(r, e, "shape overflows 64 bits");
+        if (!pe_mul_u64(&e->nelem, e->nelem, e->shape[i]))
+            return bad(r, e, "shape overflows 64 bits");
     if (!pe_mul_u64(&bits, e->nelem, e->dtype->bits)) return bad(r, e, "shape overflows 64 bits");
     if (bits % 8) return bad(r, e, "elements do not fill whole bytes");
     if (range[1] < range[0]) return bad(r, e, "data_offsets end before they begin");
@@ -65,7 +68,8 @@ static pe_status check_size(reader *r, pe_st_entry *e, const uint64_t range[2])
     e->nbytes = range[1] - range[0];
     if (e->nbytes == bits / 8) return PE_OK;
     char show[PE_ST_SHOW];
-    return pe_fail(r->err, PE_E_INPUT, "%s: tensor %s: data_offsets span %llu bytes, dtype and shape need %llu",
+    return pe_fail(r->err, PE_E_INPUT,
+                   "%s: tensor %s: data_offsets span %llu bytes, dtype and shape need %llu",
                    r->file, pe_st_show(show, e->name), (unsigned long long)e->nbytes,
                    (unsigned long long)(bits / 8));
 }
@@ -84,7 +88,8 @@ static pe_status read_entry(reader *r, pe_st_entry *e)
             have_dtype = true;
             if (!(text = pe_scan_string(s, NULL))) break;
             if (!(e->dtype = pe_st_dtype_find(text)))
-                return bad(r, e, "unknown dtype; expected one of the safetensors list (F32, BF16, I8 ..)");
+                return bad(
+                    r, e, "unknown dtype; expected one of the safetensors list (F32, BF16, I8 ..)");
         } else if (!strcmp(key, "shape") && !have_shape) {
             have_shape = true;
             if (!read_shape(r, e, &too_deep)) break;
@@ -92,14 +97,17 @@ static pe_status read_entry(reader *r, pe_st_entry *e)
             have_range = true;
             if (!read_range(s, range)) break;
         } else {
-            return bad(r, e, "a key that is neither dtype, shape nor data_offsets, or one of them twice");
+            return bad(r, e,
+                       "a key that is neither dtype, shape nor data_offsets, or one of them twice");
         }
     } while (pe_scan_try(s, ','));
     pe_scan_need(s, '}', "',' or '}' in a tensor's entry");
     if (s->wrong) return bad_syntax(r);
-    if (!have_dtype || !have_shape || !have_range) return bad(r, e, "dtype, shape or data_offsets is missing");
+    if (!have_dtype || !have_shape || !have_range)
+        return bad(r, e, "dtype, shape or data_offsets is missing");
     if (too_deep)
-        return pe_fail(r->err, PE_E_UNSUPPORTED, "%s: tensor %s: more than %d dimensions", r->file, e->name, PE_MAX_RANK);
+        return pe_fail(r->err, PE_E_UNSUPPORTED, "%s: tensor %s: more than %d dimensions", r->file,
+                       e->name, PE_MAX_RANK);
     return check_size(r, e, range);
 }
 
@@ -118,7 +126,8 @@ static pe_status read_metadata(reader *r)
         if (strstr(key, "\xc0\x80"))
             return pe_fail(r->err, PE_E_INPUT, "%s: __metadata__ has a key with U+0000", r->file);
         if (json_object_get(r->st->metadata, key))
-            return pe_fail(r->err, PE_E_INPUT, "%s: __metadata__ has the key \"%.80s\" twice", r->file, key);
+            return pe_fail(r->err, PE_E_INPUT, "%s: __metadata__ has the key \"%.80s\" twice",
+                           r->file, key);
         (void)nbytes;
         if (json_object_set_new(r->st->metadata, key, pe_st_name_json(text)))
             return pe_fail_nomem(r->err, "__metadata__", nbytes);
@@ -148,7 +157,8 @@ static pe_status read_header(reader *r)
         const char *name = pe_scan_string(s, NULL);
         if (!name || !pe_scan_need(s, ':', "':' after a name")) break;
         if (!strcmp(name, "__metadata__")) {
-            if (r->st->metadata) return pe_fail(r->err, PE_E_INPUT, "%s: __metadata__ appears twice", r->file);
+            if (r->st->metadata)
+                return pe_fail(r->err, PE_E_INPUT, "%s: __metadata__ appears twice", r->file);
             if (!(r->st->metadata = json_object())) return pe_fail_nomem(r->err, "__metadata__", 0);
             st = read_metadata(r);
         } else if (!(st = grow(r))) {
@@ -161,7 +171,8 @@ static pe_status read_header(reader *r)
             break;
         }
     }
-    if (!st && !s->wrong && !pe_scan_at_end(s)) pe_scan_fail(s, "nothing but blanks after the header's '}'");
+    if (!st && !s->wrong && !pe_scan_at_end(s))
+        pe_scan_fail(s, "nothing but blanks after the header's '}'");
     return st ? st : s->wrong ? bad_syntax(r) : PE_OK;
 }
 
@@ -187,13 +198,17 @@ static pe_status check_cover(reader *r, uint64_t data_nbytes)
     for (size_t i = 0; i < st->nentries; i++) {
         pe_st_entry *e = &st->entries[i];
         if (e->offset != next)
-            return bad(r, e, e->offset < next ? "its data overlap another tensor's" : "a hole before its data");
-        if (e->nbytes > data_nbytes - next) return bad(r, e, "its data reach past the end of the file; it is cut short");
+            return bad(r, e,
+                       e->offset < next ? "its data overlap another tensor's"
+                                        : "a hole before its data");
+        if (e->nbytes > data_nbytes - next)
+            return bad(r, e, "its data reach past the end of the file; it is cut short");
         next += e->nbytes;
         e->offset += st->data_offset;
     }
     if (next != data_nbytes)
-        return pe_fail(r->err, PE_E_INPUT, "%s: %llu bytes after the last tensor's data; expected none", r->file,
+        return pe_fail(r->err, PE_E_INPUT,
+                       "%s: %llu bytes after the last tensor's data; expected none", r->file,
                        (unsigned long long)(data_nbytes - next));
     if (st->nentries) qsort(st->entries, st->nentries, sizeof *st->entries, by_name);
     for (size_t i = 1; i < st->nentries; i++)
@@ -203,16 +218,19 @@ static pe_status check_cover(reader *r, uint64_t data_nbytes)
 }
 
 /* Length field against the file and the limit. */
-static pe_status header_length(uint64_t *out, const uint8_t first[8], uint64_t file_nbytes, const char *name,
-                               pe_error *err)
+static pe_status header_length(uint64_t *out, const uint8_t first[8], uint64_t file_nbytes,
+                               const char *name, pe_error *err)
 {
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | first[i];
     if (n > PE_ST_MAX_HEADER)
-        return pe_fail(err, PE_E_INPUT, "%s: header of %llu bytes; at most %u are allowed, so this is no safetensors file",
-                       name, (unsigned long long)n, PE_ST_MAX_HEADER);
+        return pe_fail(
+            err, PE_E_INPUT,
+            "%s: header of %llu bytes; at most %u are allowed, so this is no safetensors file",
+            name, (unsigned long long)n, PE_ST_MAX_HEADER);
     if (n > file_nbytes - 8)
-        return pe_fail(err, PE_E_INPUT, "%s: header of %llu bytes in a file of %llu; it is cut short", name,
+        return pe_fail(err, PE_E_INPUT,
+                       "%s: header of %llu bytes in a file of %llu; it is cut short", name,
                        (unsigned long long)n, (unsigned long long)file_nbytes);
     *out = n;
     return PE_OK;
@@ -225,7 +243,8 @@ static pe_status too_short(uint64_t nbytes, const char *name, pe_error *err)
 }
 
 /* Takes over header (n bytes + room for a NUL). */
-static pe_status parse(pe_st *out, char *header, uint64_t n, uint64_t file_nbytes, const char *name, pe_error *err)
+static pe_status parse(pe_st *out, char *header, uint64_t n, uint64_t file_nbytes, const char *name,
+                       pe_error *err)
 {
     reader r = { .st = out, .file_nbytes = file_nbytes, .file = name, .err = err };
     *out = (pe_st){ .header = header, .data_offset = 8 + n };
@@ -256,8 +275,8 @@ pe_status pe_st_read(pe_st *out, const pe_file *f, pe_error *err)
     return parse(out, header, n, nbytes, name, err);
 }
 
-pe_status pe_st_parse(pe_st *out, const void *bytes, size_t nbytes, uint64_t file_nbytes, const char *name,
-                      pe_error *err)
+pe_status pe_st_parse(pe_st *out, const void *bytes, size_t nbytes, uint64_t file_nbytes,
+                      const char *name, pe_error *err)
 {
     uint64_t n = 0;
     *out = (pe_st){ 0 };

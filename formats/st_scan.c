@@ -17,7 +17,8 @@ bool pe_scan_fail(pe_scan *s, const char *wrong)
 
 static void skip_blanks(pe_scan *s)
 {
-    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t')) s->at++;
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
+        s->at++;
 }
 
 bool pe_scan_try(pe_scan *s, char c)
@@ -40,11 +41,15 @@ bool pe_scan_at_end(pe_scan *s)
     return s->at == s->end;
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates), or 0. */
+/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates), or
+ * 0. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
     if (p[0] < 0x80) return 1;
-    size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
+    size_t n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+               : (p[0] & 0xf0) == 0xe0        ? 3
+               : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                              : 0;
     if (!n || n > left) return 0;
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
@@ -79,9 +84,10 @@ static bool hex4(uint32_t *out, const char *p, const char *end)
     if (end - p < 4) return false;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
-        uint32_t d = c >= '0' && c <= '9' ? (uint32_t)(c - '0')
+        uint32_t d = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
                      : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-                     : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10) : 16;
+                     : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
+                                            : 16;
         if (d == 16) return false;
         v = v << 4 | d;
     }
@@ -105,8 +111,8 @@ static bool escape(pe_scan *s, char **to)
     s->at += 5;
     if (c >= 0xdc00 && c <= 0xdfff) return pe_scan_fail(s, "a high surrogate before a low one");
     if (c >= 0xd800 && c <= 0xdbff) {
-        if (s->end - s->at < 6 || s->at[0] != '\\' || s->at[1] != 'u' || !hex4(&low, s->at + 2, s->end) ||
-            low < 0xdc00 || low > 0xdfff)
+        if (s->end - s->at < 6 || s->at[0] != '\\' || s->at[1] != 'u' ||
+            !hex4(&low, s->at + 2, s->end) || low < 0xdc00 || low > 0xdfff)
             return pe_scan_fail(s, "a low surrogate after a high one");
         s->at += 6;
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
@@ -139,8 +145,8 @@ char *pe_scan_string(pe_scan *s, size_t *nbytes)
         pe_scan_fail(s, "the end of a string");
         return NULL;
     }
-    s->at++;   /* the closing quote, */
-    *to = 0;   /* whose place or an earlier one takes the NUL */
+    s->at++; /* the closing quote, */
+    *to = 0; /* whose place or an earlier one takes the NUL */
     if (nbytes) *nbytes = (size_t)(to - first);
     return first;
 }

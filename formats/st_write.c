@@ -30,7 +30,8 @@ static pe_status check_unique(const pe_st_entry *entries, size_t n, pe_error *er
     for (size_t i = 1; i < n && !st; i++) {
         char show[PE_ST_SHOW];
         if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
-            st = pe_fail(err, PE_E_ARG, "tensor %s would be written twice", pe_st_show(show, sorted[i]->name));
+            st = pe_fail(err, PE_E_ARG, "tensor %s would be written twice",
+                         pe_st_show(show, sorted[i]->name));
     }
     free(sorted);
     return st;
@@ -97,9 +98,13 @@ static void put_entry(text *t, const pe_st_entry *e)
     put(t, e->dtype->name, strlen(e->dtype->name));
     put(t, "\",\"shape\":[", 11);
     for (uint32_t i = 0; i < e->rank; i++)
-        put(t, num, (size_t)snprintf(num, sizeof num, "%s%llu", i ? "," : "", (unsigned long long)e->shape[i]));
-    put(t, num, (size_t)snprintf(num, sizeof num, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)e->offset,
-                                 (unsigned long long)(e->offset + e->nbytes)));
+        put(t, num,
+            (size_t)snprintf(num, sizeof num, "%s%llu", i ? "," : "",
+                             (unsigned long long)e->shape[i]));
+    put(t, num,
+        (size_t)snprintf(num, sizeof num, "],\"data_offsets\":[%llu,%llu]}",
+                         (unsigned long long)e->offset,
+                         (unsigned long long)(e->offset + e->nbytes)));
 }
 
 pe_status pe_st_header(char **out, size_t *nbytes, const pe_st_entry *entries, size_t n,
@@ -127,7 +132,8 @@ pe_status pe_st_header(char **out, size_t *nbytes, const pe_st_entry *entries, s
     }
     if (t.n - 8 > PE_ST_MAX_HEADER) {
         free(t.at);
-        return pe_fail(err, PE_E_UNSUPPORTED, "header of %zu bytes; readers take at most %u", t.n - 8, PE_ST_MAX_HEADER);
+        return pe_fail(err, PE_E_UNSUPPORTED, "header of %zu bytes; readers take at most %u",
+                       t.n - 8, PE_ST_MAX_HEADER);
     }
     for (int i = 0; i < 8; i++) t.at[i] = (char)((t.n - 8) >> (8 * i));
     *out = t.at;

@@ -11,11 +11,16 @@ static int64_t block;
 static const pe_option options[] = {
     { "layout", 0, PE_OPT_STRING, &params.layout, "LAYOUT",
       "auto (fewest bytes), dense, bitmask, block4, 2of4, csr, bsr, blocked-ell", 0, 0 },
-    { "dtype", 0, PE_OPT_STRING, &params.dtype, "TYPE", "f32, bf16 or f16; int8 becomes floats", 0, 0 },
-    { "block", 0, PE_OPT_INT, &block, "N", "edge of bsr and blocked-ell blocks (default 16)", 1, 1024 },
-    { "only", 0, PE_OPT_ONLY, &picks, "GLOB", "convert only modules with such names; repeatable", 0, 0 },
-    { "skip", 0, PE_OPT_SKIP, &picks, "GLOB", "leave modules with such names alone; repeatable", 0, 0 },
-    { "sha256", 0, PE_OPT_FLAG, &params.sha256, 0, "SHA-256 of the weights file in the report, too", 0, 0 },
+    { "dtype", 0, PE_OPT_STRING, &params.dtype, "TYPE", "f32, bf16 or f16; int8 becomes floats", 0,
+      0 },
+    { "block", 0, PE_OPT_INT, &block, "N", "edge of bsr and blocked-ell blocks (default 16)", 1,
+      1024 },
+    { "only", 0, PE_OPT_ONLY, &picks, "GLOB", "convert only modules with such names; repeatable", 0,
+      0 },
+    { "skip", 0, PE_OPT_SKIP, &picks, "GLOB", "leave modules with such names alone; repeatable", 0,
+      0 },
+    { "sha256", 0, PE_OPT_FLAG, &params.sha256, 0, "SHA-256 of the weights file in the report, too",
+      0, 0 },
     PE_OUTPUT_OPTIONS,
     PE_COMMON_OPTIONS,
 };
@@ -48,7 +53,8 @@ int main(int argc, char **argv)
     pe_error err = { 0 };
     char *report = NULL;
 
-    if (!pe_common_opts.output && !pe_common_opts.dry_run) pe_tool_usage("where to? expected -o OUT");
+    if (!pe_common_opts.output && !pe_common_opts.dry_run)
+        pe_tool_usage("where to? expected -o OUT");
     params.block = (uint32_t)block;
     params.picks = picks.v;
     params.npicks = picks.n;
@@ -56,7 +62,8 @@ int main(int argc, char **argv)
     params.dry_run = pe_common_opts.dry_run;
     params.pool = pe_tool_pool();
     params.progress = pe_tool_progress();
-    if (pe_convert_checkpoint(&report, operands.v[0], pe_common_opts.output, &params, &err)) pe_tool_fail(&err);
+    if (pe_convert_checkpoint(&report, operands.v[0], pe_common_opts.output, &params, &err))
+        pe_tool_fail(&err);
     pe_show_report(report, cells, sizeof cells / sizeof *cells, pe_common_opts.output);
     return pe_tool_finish(PE_OK);
 }

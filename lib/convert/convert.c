@@ -1,5 +1,5 @@
-/* lib/convert/convert.c - pe_convert_checkpoint: another layout, another float type, floats from int8.
- * Read next: lib/convert/convert_tensors.c. */
+/* lib/convert/convert.c - pe_convert_checkpoint: another layout, another float type, floats from
+ * int8. Read next: lib/convert/convert_tensors.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,16 +18,20 @@ static pe_status parse_layout(pe_convert_job *j, pe_error *err)
         if (st) return st;
     }
     if (p->block && j->layout.layout < PE_LAYOUT_BSR)
-        return pe_fail(err, PE_E_ARG, "--block %u: only --layout bsr and blocked-ell have blocks", p->block);
-    if (p->block > PE_MAX_BLOCK) return pe_fail(err, PE_E_ARG, "--block %u: at most %d", p->block, PE_MAX_BLOCK);
+        return pe_fail(err, PE_E_ARG, "--block %u: only --layout bsr and blocked-ell have blocks",
+                       p->block);
+    if (p->block > PE_MAX_BLOCK)
+        return pe_fail(err, PE_E_ARG, "--block %u: at most %d", p->block, PE_MAX_BLOCK);
     if (j->layout.layout >= PE_LAYOUT_BSR) j->layout.block = p->block ? p->block : 16;
     return PE_OK;
 }
 
 static pe_status parse_dtype(pe_convert_job *j, pe_error *err)
 {
-    static const struct { const char *name; pe_dtype dtype; } types[] = { { "f32", PE_F32 }, { "bf16", PE_BF16 },
-                                                                         { "f16", PE_F16 } };
+    static const struct {
+        const char *name;
+        pe_dtype dtype;
+    } types[] = { { "f32", PE_F32 }, { "bf16", PE_BF16 }, { "f16", PE_F16 } };
     const char *want = j->params->dtype;
     j->redtype = want != NULL;
     for (size_t i = 0; want && i < 3; i++) {
@@ -36,7 +40,8 @@ static pe_status parse_dtype(pe_convert_job *j, pe_error *err)
         return PE_OK;
     }
     if (!want) return PE_OK;
-    return pe_fail(err, PE_E_ARG, "--dtype %.40s: expected f32, bf16 or f16 (pe-quantize makes int8)", want);
+    return pe_fail(err, PE_E_ARG,
+                   "--dtype %.40s: expected f32, bf16 or f16 (pe-quantize makes int8)", want);
 }
 
 static pe_status write_out(json_t **report, pe_convert_job *j, const char *out, pe_error *err)
@@ -72,8 +77,8 @@ static pe_status run(json_t **report, pe_convert_job *j, const char *out, pe_err
     return p->dry_run ? pe_convert_report(report, j, err) : write_out(report, j, out, err);
 }
 
-pe_status pe_convert_checkpoint(char **report, const char *in, const char *out, const pe_convert_params *p,
-                                pe_error *err)
+pe_status pe_convert_checkpoint(char **report, const char *in, const char *out,
+                                const pe_convert_params *p, pe_error *err)
 {
     pe_convert_job j = { .params = p };
     pe_ckpt *c = NULL;

@@ -38,10 +38,10 @@ typedef struct pe_convert_job {
 pe_status pe_convert_list(pe_convert_job *j, pe_error *err);
 void pe_convert_release(pe_convert_job *j);
 /* convert_rows.c: rows of floats or codes to another float type; user is the tensor. */
-pe_status pe_convert_floats(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                            pe_error *err);
-pe_status pe_convert_codes(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                           pe_error *err);
+pe_status pe_convert_floats(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                            int worker, pe_error *err);
+pe_status pe_convert_codes(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                           int worker, pe_error *err);
 /* convert_report.c */
 json_t *pe_convert_params_json(const pe_convert_job *j);
 pe_status pe_convert_report(json_t **out, const pe_convert_job *j, pe_error *err);

@@ -17,7 +17,8 @@ static json_t *picks_json(const pe_convert_params *p)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < p->npicks; i++)
-        json_array_append_new(list, json_pack("{ss}", p->picks[i].skip ? "skip" : "only", p->picks[i].glob));
+        json_array_append_new(list, json_pack("{ss}", p->picks[i].skip ? "skip" : "only",
+                                              p->picks[i].glob));
     return list;
 }
 
@@ -27,7 +28,8 @@ json_t *pe_convert_params_json(const pe_convert_job *j)
     json_t *o = json_object();
     const char *layout = j->choose ? "auto" : pe_layout_name(j->layout.layout);
     if (j->relayout) put(&ok, o, "layout", json_string(layout));
-    if (j->relayout && !j->choose && j->layout.layout >= PE_LAYOUT_BSR) put(&ok, o, "block", json_integer(j->layout.block));
+    if (j->relayout && !j->choose && j->layout.layout >= PE_LAYOUT_BSR)
+        put(&ok, o, "block", json_integer(j->layout.block));
     if (j->redtype) put(&ok, o, "dtype", json_string(j->params->dtype));
     if (j->params->npicks) put(&ok, o, "picks", picks_json(j->params));
     if (ok) return o;
@@ -44,7 +46,8 @@ static json_t *shape_json(const pe_convert_tensor *t)
 {
     json_t *shape = json_array();
     for (int i = 0; i < t->array->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)(i == 1 ? pe_item_cols(t->item) : t->array->shape[i])));
+        json_array_append_new(
+            shape, json_integer((json_int_t)(i == 1 ? pe_item_cols(t->item) : t->array->shape[i])));
     return shape;
 }
 
@@ -55,7 +58,8 @@ static json_t *module_json(const pe_convert_tensor *t, bool *ok)
     put(ok, o, "name", json_string(t->module));
     put(ok, o, "shape", shape_json(t));
     put(ok, o, "dtype_before", json_string(t->array->dtype_name));
-    put(ok, o, "dtype", json_string(item->rows ? pe_dtype_name(item->dtype) : t->array->dtype_name));
+    put(ok, o, "dtype",
+        json_string(item->rows ? pe_dtype_name(item->dtype) : t->array->dtype_name));
     put(ok, o, "layout_before", json_string(pe_layout_name(t->array->layout.layout)));
     put(ok, o, "layout", json_string(pe_layout_name(item->layout.layout)));
     put(ok, o, "bytes_before", json_integer((json_int_t)t->array->nbytes));
@@ -74,9 +78,11 @@ static void add_warnings(const pe_convert_job *j, json_t *o, bool *ok)
         stored += t->item->nbytes;
     }
     if (!j->choose && stored > dense)
-        json_array_append_new(list, json_sprintf("layout %s takes %llu bytes for these matrices, dense takes %llu; "
-                              "--layout auto stores the fewest", pe_layout_name(j->layout.layout),
-                              (unsigned long long)stored, (unsigned long long)dense));
+        json_array_append_new(
+            list, json_sprintf("layout %s takes %llu bytes for these matrices, dense takes %llu; "
+                               "--layout auto stores the fewest",
+                               pe_layout_name(j->layout.layout), (unsigned long long)stored,
+                               (unsigned long long)dense));
     put(ok, o, "warnings", list);
 }
 
@@ -87,7 +93,8 @@ static uint64_t peak_nbytes(const pe_convert_job *j)
         uint64_t need = j->items[i].keep_layout ? 0 : pe_row_stream_nbytes(&j->items[i]);
         whole = need > whole ? need : whole;
     }
-    return whole + 4 * pe_ckpt_header_nbytes(j->in) + ((uint64_t)pe_pool_nthreads(j->params->pool) << 21);
+    return whole + 4 * pe_ckpt_header_nbytes(j->in) +
+           ((uint64_t)pe_pool_nthreads(j->params->pool) << 21);
 }
 
 pe_status pe_convert_report(json_t **out, const pe_convert_job *j, pe_error *err)
@@ -112,7 +119,9 @@ pe_status pe_convert_report(json_t **out, const pe_convert_job *j, pe_error *err
     if (j->params->dry_run) {
         put(&ok, o, "dry_run", json_true());
         put(&ok, o, "peak_bytes", json_integer((json_int_t)peak_nbytes(j)));
-        put(&ok, o, "seconds", json_real((double)(before + after) / EXPECTED_RATE / pe_pool_nthreads(j->params->pool)));
+        put(&ok, o, "seconds",
+            json_real((double)(before + after) / EXPECTED_RATE /
+                      pe_pool_nthreads(j->params->pool)));
     }
     *out = o;
     return ok ? PE_OK : pe_fail_nomem(err, "report", 0);
@@ -139,7 +148,8 @@ static bool update_quantization(json_t *config, const pe_convert_job *j)
         json_t *ignore = json_object_get(q, "ignore");
         if (!json_is_array(ignore)) put(&ok, q, "ignore", ignore = json_array());
         for (size_t i = 0; i < j->ntensors; i++)
-            if (j->tensors[i].scale) json_array_append_new(ignore, json_string(j->tensors[i].module));
+            if (j->tensors[i].scale)
+                json_array_append_new(ignore, json_string(j->tensors[i].module));
     }
     return ok;
 }

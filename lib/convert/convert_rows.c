@@ -1,5 +1,5 @@
-/* lib/convert/convert_rows.c - float and int8 rows in another float type, refused where a value does
- * not fit. Read next: lib/io/rewrite.h. */
+/* lib/convert/convert_rows.c - float and int8 rows in another float type, refused where a value
+ * does not fit. Read next: lib/io/rewrite.h. */
 #include "lib/base/error.h"
 #include "lib/convert/convert_job.h"
 #include "lib/io/row_stream.h"
@@ -11,21 +11,26 @@ static pe_status refuse(const pe_convert_tensor *t, uint64_t at, float value, pe
 {
     const char *type = pe_dtype_name(t->item->dtype);
     if (value - value != 0)
-        return pe_fail(err, PE_E_INPUT, "NaN or Inf at element %llu; the weights are damaged", (unsigned long long)at);
-    return pe_fail(err, PE_E_INPUT, "%g at element %llu is too large for %s; use f32 or bf16, or leave module %s out "
-                   "with --skip", (double)value, (unsigned long long)at, type, t->module);
+        return pe_fail(err, PE_E_INPUT, "NaN or Inf at element %llu; the weights are damaged",
+                       (unsigned long long)at);
+    return pe_fail(
+        err, PE_E_INPUT,
+        "%g at element %llu is too large for %s; use f32 or bf16, or leave module %s out "
+        "with --skip",
+        (double)value, (unsigned long long)at, type, t->module);
 }
 
 /* n <= CHUNK values to the output's type. */
-static pe_status put(const pe_convert_tensor *t, void *out, uint64_t at, const float *x, size_t n, pe_error *err)
+static pe_status put(const pe_convert_tensor *t, void *out, uint64_t at, const float *x, size_t n,
+                     pe_error *err)
 {
     size_t bad = pe_find_nonfinite(x, n);
     if (bad == n) bad = pe_narrow_f32(out, x, t->item->dtype, n);
     return bad == n ? PE_OK : refuse(t, at + bad, x[bad], err);
 }
 
-pe_status pe_convert_floats(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                            pe_error *err)
+pe_status pe_convert_floats(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                            int worker, pe_error *err)
 {
     const pe_convert_tensor *t = user;
     uint64_t n, k;
@@ -42,8 +47,8 @@ pe_status pe_convert_floats(void *user, void *out, const void *in, uint64_t row0
     return st;
 }
 
-pe_status pe_convert_codes(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                           pe_error *err)
+pe_status pe_convert_codes(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                           int worker, pe_error *err)
 {
     const pe_convert_tensor *t = user;
     const pe_int8 *q = &t->int8;
@@ -56,7 +61,8 @@ pe_status pe_convert_codes(void *user, void *out, const void *in, uint64_t row0,
         for (uint64_t c = 0; c < q->k && !st; c += CHUNK) {
             size_t count = q->k - c < CHUNK ? (size_t)(q->k - c) : CHUNK;
             uint64_t row = row0 + r;
-            pe_int8_rows(x, (const char *)in + r * stride + c, q->packed, count, t->scale + row, t->zero + row, 1);
+            pe_int8_rows(x, (const char *)in + r * stride + c, q->packed, count, t->scale + row,
+                         t->zero + row, 1);
             st = put(t, (char *)out + (r * q->k + c) * to, row * q->k + c, x, count, err);
         }
     return st;

@@ -1,5 +1,6 @@
-/* lib/convert/convert_tensors.c - decides for every array: kept, stored in another layout, turned into
- * another type, or dropped with the codes it served. Read next: lib/convert/convert_rows.c. */
+/* lib/convert/convert_tensors.c - decides for every array: kept, stored in another layout,
+ * turned into another type, or dropped with the codes it served. Read next:
+ * lib/convert/convert_rows.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,12 +22,14 @@ static pe_status list_tensors(pe_convert_job *j, pe_error *err)
     j->ntensors = pe_ckpt_narrays(j->in);
     j->tensors = calloc(j->ntensors + 1, sizeof *j->tensors);
     j->items = calloc(j->ntensors + 1, sizeof *j->items);
-    if (!j->tensors || !j->items) return pe_fail_nomem(err, "tensor list", j->ntensors * sizeof *j->tensors);
+    if (!j->tensors || !j->items)
+        return pe_fail_nomem(err, "tensor list", j->ntensors * sizeof *j->tensors);
     for (size_t i = 0; i < j->ntensors && !st; i++) {
         pe_convert_tensor *t = &j->tensors[i];
         t->array = pe_ckpt_array(j->in, i);
         t->job = j;
-        if (!(t->module = pe_module_name(t->array->name))) st = pe_fail_nomem(err, "module name", 0);
+        if (!(t->module = pe_module_name(t->array->name)))
+            st = pe_fail_nomem(err, "module name", 0);
         else if (j->redtype) st = pe_int8_find(&t->int8, j->in, t->array, err);
     }
     return st;
@@ -67,8 +70,8 @@ static bool becomes_float(const pe_convert_job *j, const pe_convert_tensor *t)
 }
 
 /* The tensor "MODULE" + suffix; NULL: there is none. */
-static pe_status find_sibling(pe_convert_tensor **out, pe_convert_job *j, const char *module, const char *suffix,
-                              pe_error *err)
+static pe_status find_sibling(pe_convert_tensor **out, pe_convert_job *j, const char *module,
+                              const char *suffix, pe_error *err)
 {
     char *name = malloc(strlen(module) + strlen(suffix) + 1);
     *out = NULL;
@@ -90,7 +93,8 @@ static pe_status drop_asides(pe_convert_job *j, pe_error *err)
         if (!j->redtype || !pe_int8_is_aside(suffix_of(t->array->name))) continue;
         st = find_sibling(&codes, j, t->module, ".weight", err);
         if (!st) st = find_sibling(&packed, j, t->module, ".weight_packed", err);
-        t->dropped = !st && ((codes && becomes_float(j, codes)) || (packed && becomes_float(j, packed)));
+        t->dropped =
+            !st && ((codes && becomes_float(j, codes)) || (packed && becomes_float(j, packed)));
     }
     return st;
 }
@@ -120,8 +124,8 @@ static pe_status make_item(pe_convert_job *j, pe_convert_tensor *t, pe_error *er
 {
     const pe_array *a = t->array;
     pe_rewrite_item *item = t->item = &j->items[j->nitems++];
-    bool matrix = a->rank == 2 && (!strcmp(suffix_of(a->name), "weight") || a->layout.layout != PE_LAYOUT_DENSE ||
-                                   t->int8.packed);
+    bool matrix = a->rank == 2 && (!strcmp(suffix_of(a->name), "weight") ||
+                                   a->layout.layout != PE_LAYOUT_DENSE || t->int8.packed);
     bool relayout = t->relaid && matrix;
     pe_status st = PE_OK;
     item->from = a;

@@ -1,6 +1,6 @@
-/* lib/convert/int8.c - see int8.h. The layouts are compressed-tensors' int-quantized (one code a byte)
- * and pack-quantized with 8 bits (row by row, lowest byte first, code + 128).
- * Read next: lib/convert/convert.c. */
+/* lib/convert/int8.c - see int8.h. The layouts are compressed-tensors' int-quantized (one code a
+ * byte) and pack-quantized with 8 bits (row by row, lowest byte first, code + 128). Read next:
+ * lib/convert/convert.c. */
 #include "lib/convert/int8.h"
 
 #include <stdio.h>
@@ -18,8 +18,8 @@ char *pe_module_name(const char *tensor)
 
 bool pe_int8_is_aside(const char *suffix)
 {
-    static const char *const names[] = { "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx",
-                                         "input_scale", "input_zero_point" };
+    static const char *const names[] = { "weight_scale", "weight_zero_point", "weight_shape",
+                                         "weight_g_idx", "input_scale",       "input_zero_point" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(suffix, names[i])) return true;
     return false;
@@ -34,7 +34,8 @@ static const pe_array *sibling(const pe_ckpt *c, const char *module, const char 
     return a;
 }
 
-static pe_status wrong(const pe_ckpt *c, const pe_array *a, pe_status st, const char *what, pe_error *err)
+static pe_status wrong(const pe_ckpt *c, const pe_array *a, pe_status st, const char *what,
+                       pe_error *err)
 {
     return pe_fail(err, st, "%s: tensor \"%.200s\": %s", pe_ckpt_file(c, a->file), a->name, what);
 }
@@ -45,7 +46,8 @@ static pe_status packed_shape(pe_int8 *q, const pe_ckpt *c, const char *module, 
     const pe_array *s = sibling(c, module, ".weight_shape");
     int64_t dim[2];
     if (!s || s->dtype != PE_I64 || s->nelem != 2)
-        return wrong(c, q->codes, PE_E_INPUT, "no weight_shape of two I64 beside packed codes", err);
+        return wrong(c, q->codes, PE_E_INPUT, "no weight_shape of two I64 beside packed codes",
+                     err);
     pe_status st = pe_ckpt_read_dense(c, s, dim, err);
     if (st) return st;
     q->k = (uint64_t)dim[1];
@@ -56,12 +58,15 @@ static pe_status packed_shape(pe_int8 *q, const pe_ckpt *c, const char *module, 
     return PE_OK;
 }
 
-static pe_status check_row_vector(const pe_int8 *q, const pe_ckpt *c, const pe_array *v, pe_error *err)
+static pe_status check_row_vector(const pe_int8 *q, const pe_ckpt *c, const pe_array *v,
+                                  pe_error *err)
 {
-    bool one = v->nelem == 1, each = v->nelem == q->n && (v->rank == 1 || (v->rank == 2 && v->shape[1] == 1));
+    bool one = v->nelem == 1,
+         each = v->nelem == q->n && (v->rank == 1 || (v->rank == 2 && v->shape[1] == 1));
     if (one || each) return PE_OK;
     if (v->rank == 2 && v->shape[0] == q->n)
-        return wrong(c, v, PE_E_UNSUPPORTED, "scales by group of inputs; expected one a row or one for all", err);
+        return wrong(c, v, PE_E_UNSUPPORTED,
+                     "scales by group of inputs; expected one a row or one for all", err);
     return wrong(c, v, PE_E_INPUT, "not one value a row of the codes, nor one for all", err);
 }
 
@@ -79,7 +84,8 @@ pe_status pe_int8_find(pe_int8 *out, const pe_ckpt *c, const pe_array *a, pe_err
     out->scale = sibling(c, module, ".weight_scale");
     out->zero = sibling(c, module, ".weight_zero_point");
     pe_status st = PE_OK;
-    if (!out->scale) st = wrong(c, a, PE_E_INPUT, "int8 codes without a weight_scale beside them", err);
+    if (!out->scale)
+        st = wrong(c, a, PE_E_INPUT, "int8 codes without a weight_scale beside them", err);
     else st = check_row_vector(out, c, out->scale, err);
     if (!st && out->zero && out->zero->dtype != PE_I8)
         st = wrong(c, out->zero, PE_E_UNSUPPORTED, "packed zero points; expected I8", err);
@@ -92,13 +98,15 @@ pe_status pe_int8_find(pe_int8 *out, const pe_ckpt *c, const pe_array *a, pe_err
 static pe_status read_zero(float *zero, const pe_array *a, const pe_ckpt *c, pe_error *err)
 {
     int8_t *raw = malloc((size_t)a->nelem + 1);
-    pe_status st = raw ? pe_ckpt_read_dense(c, a, raw, err) : pe_fail_nomem(err, "zero points", (size_t)a->nelem);
+    pe_status st = raw ? pe_ckpt_read_dense(c, a, raw, err)
+                       : pe_fail_nomem(err, "zero points", (size_t)a->nelem);
     for (uint64_t i = 0; i < a->nelem && !st; i++) zero[i] = raw[i];
     free(raw);
     return st;
 }
 
-pe_status pe_int8_scales(float **scale, float **zero, const pe_int8 *q, const pe_ckpt *c, pe_error *err)
+pe_status pe_int8_scales(float **scale, float **zero, const pe_int8 *q, const pe_ckpt *c,
+                         pe_error *err)
 {
     size_t n = (size_t)q->n;
     *scale = calloc(n + 1, sizeof **scale);
@@ -113,11 +121,12 @@ pe_status pe_int8_scales(float **scale, float **zero, const pe_int8 *q, const pe
     return st;
 }
 
-void pe_int8_rows(float *out, const void *codes, bool packed, uint64_t k, const float *scale, const float *zero,
-                  uint64_t nrows)
+void pe_int8_rows(float *out, const void *codes, bool packed, uint64_t k, const float *scale,
+                  const float *zero, uint64_t nrows)
 {
     const uint8_t *from = codes;
     uint8_t flip = packed ? 128 : 0; /* the low byte of code + 128, as two's complement of code */
     for (uint64_t r = 0; r < nrows; r++, from += packed ? (k + 3) / 4 * 4 : k)
-        for (uint64_t c = 0; c < k; c++) *out++ = ((float)(int8_t)(from[c] ^ flip) - zero[r]) * scale[r];
+        for (uint64_t c = 0; c < k; c++)
+            *out++ = ((float)(int8_t)(from[c] ^ flip) - zero[r]) * scale[r];
 }

@@ -62,8 +62,14 @@ static placed *find_placed(maker *m, const char *name)
 static void plain_array(pe_array *a, const placed *p)
 {
     const pe_st_entry *e = p->e;
-    *a = (pe_array){ .name = e->name, .dtype = e->dtype->dtype, .dtype_name = e->dtype->name,
-                     .rank = (int)e->rank, .nelem = e->nelem, .nbytes = e->nbytes, .nparts = 1, .file = p->file };
+    *a = (pe_array){ .name = e->name,
+                     .dtype = e->dtype->dtype,
+                     .dtype_name = e->dtype->name,
+                     .rank = (int)e->rank,
+                     .nelem = e->nelem,
+                     .nbytes = e->nbytes,
+                     .nparts = 1,
+                     .file = p->file };
     memcpy(a->shape, e->shape, sizeof a->shape);
     a->part[0] = (pe_part){ "", PE_DTYPE_OTHER, (int)e->rank, { 0 }, e->nbytes };
     for (uint32_t i = 0; i < e->rank && i < 3; i++) a->part[0].shape[i] = e->shape[i];
@@ -76,23 +82,28 @@ static pe_status read_layout(maker *m, pe_array *a, const json_t *o)
     const char *name = NULL, *where = m->c->path;
     int64_t dim[2] = { 0, 0 }, block = 0;
     json_t *shape = json_object_get(o, "shape");
-    pe_status st = json_is_object(o) ? pe_json_str(&name, o, "layout", true, where, m->err) : PE_E_INPUT;
+    pe_status st =
+        json_is_object(o) ? pe_json_str(&name, o, "layout", true, where, m->err) : PE_E_INPUT;
     if (!st) st = pe_layout_parse(&a->layout.layout, name, NULL);
     if (!st) st = pe_json_int(&block, o, "block", 1, PE_MAX_BLOCK, false, where, m->err);
     for (size_t i = 0; i < 2 && !st; i++) {
         json_t *d = json_array_get(shape, i);
-        if (json_array_size(shape) != 2 || !json_is_integer(d) || (dim[i] = json_integer_value(d)) < 0)
+        if (json_array_size(shape) != 2 || !json_is_integer(d) ||
+            (dim[i] = json_integer_value(d)) < 0)
             st = PE_E_INPUT;
     }
     if (st || a->layout.layout == PE_LAYOUT_DENSE)
-        return pe_fail(m->err, PE_E_INPUT, "%s/config.json: pe_layouts: \"%.200s\": expected {\"layout\": a sparse "
-                       "layout, \"shape\": [rows, columns], \"block\": 1..%d}", where, a->name, PE_MAX_BLOCK);
+        return pe_fail(m->err, PE_E_INPUT,
+                       "%s/config.json: pe_layouts: \"%.200s\": expected {\"layout\": a sparse "
+                       "layout, \"shape\": [rows, columns], \"block\": 1..%d}",
+                       where, a->name, PE_MAX_BLOCK);
     a->layout.block = (uint32_t)block;
     a->rank = 2;
     a->shape[0] = (uint64_t)dim[0];
     a->shape[1] = (uint64_t)dim[1];
     if (!pe_mul_u64(&a->nelem, a->shape[0], a->shape[1]))
-        return pe_fail(m->err, PE_E_INPUT, "%s/config.json: pe_layouts: \"%.200s\": shape overflows", where, a->name);
+        return pe_fail(m->err, PE_E_INPUT,
+                       "%s/config.json: pe_layouts: \"%.200s\": shape overflows", where, a->name);
     return PE_OK;
 }
 
@@ -110,7 +121,8 @@ static pe_status collect_parts(maker *m, pe_array *a)
     pe_part want[PE_MAX_PARTS], got[PE_MAX_PARTS] = { 0 };
     placed *at[PE_MAX_PARTS] = { 0 };
     uint64_t count = 0;
-    pe_status st = pe_layout_parts(want, &a->nparts, a->layout, a->shape[0], a->shape[1], 1, 0, m->err);
+    pe_status st =
+        pe_layout_parts(want, &a->nparts, a->layout, a->shape[0], a->shape[1], 1, 0, m->err);
     size_t room = strlen(a->name) + 16;
     char *name = malloc(room);
     if (!st && !name) st = pe_fail_nomem(m->err, "tensor name", room);
@@ -118,7 +130,8 @@ static pe_status collect_parts(maker *m, pe_array *a)
         strcpy(name, a->name);
         strcat(name, want[i].suffix);
         if (!(at[i] = find_placed(m, name)) || at[i]->taken || at[i]->file != at[0]->file) {
-            st = pe_fail(m->err, PE_E_INPUT, "%s: pe_layouts: \"%.200s\" has no part \"%s\" in the weights", m->c->path,
+            st = pe_fail(m->err, PE_E_INPUT,
+                         "%s: pe_layouts: \"%.200s\" has no part \"%s\" in the weights", m->c->path,
                          a->name, want[i].suffix);
             break;
         }
@@ -134,18 +147,23 @@ static pe_status collect_parts(maker *m, pe_array *a)
     a->dtype_name = t->name;
     a->file = at[0]->file;
     st = pe_layout_count(&count, a->layout, got, m->err);
-    if (!st) st = pe_layout_parts(a->part, &a->nparts, a->layout, a->shape[0], a->shape[1], t->bits / 8, count, m->err);
+    if (!st)
+        st = pe_layout_parts(a->part, &a->nparts, a->layout, a->shape[0], a->shape[1], t->bits / 8,
+                             count, m->err);
     for (int i = 0; i < a->nparts && !st; i++) {
         if (t->dtype == PE_DTYPE_OTHER || t->bits > 32 || !same_part(&a->part[i], a, at[i]->e))
-            st = pe_fail(m->err, PE_E_INPUT, "%s: \"%.200s%s\": dtype or shape is not what layout %s of [%llu, %llu] needs",
-                         m->c->path, a->name, a->part[i].suffix, pe_layout_name(a->layout.layout),
-                         (unsigned long long)a->shape[0], (unsigned long long)a->shape[1]);
+            st = pe_fail(
+                m->err, PE_E_INPUT,
+                "%s: \"%.200s%s\": dtype or shape is not what layout %s of [%llu, %llu] needs",
+                m->c->path, a->name, a->part[i].suffix, pe_layout_name(a->layout.layout),
+                (unsigned long long)a->shape[0], (unsigned long long)a->shape[1]);
         a->offset[i] = at[i]->e->offset;
         a->nbytes += at[i]->e->nbytes;
     }
     /* A few bytes that claim to be a huge matrix must not make the reader allocate it. */
     if (!st && a->nelem / 1024 > a->nbytes + (64u << 20) / 1024)
-        st = pe_fail(m->err, PE_E_INPUT, "%s: \"%.200s\": %llu elements from %llu stored bytes; refused", m->c->path,
+        st = pe_fail(m->err, PE_E_INPUT,
+                     "%s: \"%.200s\": %llu elements from %llu stored bytes; refused", m->c->path,
                      a->name, (unsigned long long)a->nelem, (unsigned long long)a->nbytes);
     return st ? pe_fail_prefix(m->err, PE_E_INPUT, "\"%.200s\"", a->name) : PE_OK;
 }
@@ -155,11 +173,14 @@ static pe_status layout_arrays(maker *m, json_t *layouts)
     const char *key;
     json_t *value;
     pe_status st = PE_OK;
-    json_object_foreach(layouts, key, value) {
+    json_object_foreach(layouts, key, value)
+    {
         pe_array *a = &m->c->arrays[m->c->narrays++];
         *a = (pe_array){ .name = key };
         if (find_placed(m, key))
-            return pe_fail(m->err, PE_E_INPUT, "%s: \"%.200s\" is both a plain tensor and in pe_layouts", m->c->path, key);
+            return pe_fail(m->err, PE_E_INPUT,
+                           "%s: \"%.200s\" is both a plain tensor and in pe_layouts", m->c->path,
+                           key);
         st = read_layout(m, a, value);
         if (!st) st = collect_parts(m, a);
         if (st) return st;
@@ -201,7 +222,8 @@ uint64_t pe_ckpt_largest_nbytes(const pe_ckpt *c)
     uint64_t most = 0;
     for (size_t i = 0; i < c->narrays; i++) {
         const pe_array *a = &c->arrays[i];
-        uint64_t dense = a->layout.layout == PE_LAYOUT_DENSE ? a->nbytes : a->nelem * pe_dtype_nbytes(a->dtype);
+        uint64_t dense =
+            a->layout.layout == PE_LAYOUT_DENSE ? a->nbytes : a->nelem * pe_dtype_nbytes(a->dtype);
         most = dense > most ? dense : most;
     }
     return most;

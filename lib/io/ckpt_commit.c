@@ -12,7 +12,10 @@
 
 #define COPY_NBYTES ((size_t)1 << 20)
 
-static pe_status no_memory(pe_error *err) { return pe_fail_nomem(err, "description of a checkpoint", 0); }
+static pe_status no_memory(pe_error *err)
+{
+    return pe_fail_nomem(err, "description of a checkpoint", 0);
+}
 
 /* Digest of what was written, read back: for parts that did not come in order. */
 static pe_status hash_again(pe_ckptw *w, pe_out_part *p, uint8_t *buf, pe_error *err)
@@ -37,8 +40,9 @@ static pe_status finish_digests(pe_ckptw *w, pe_error *err)
     for (size_t i = 0; i < w->nparts && !st; i++) {
         pe_out_part *p = &w->parts[i];
         if (atomic_load(&p->written) != p->nbytes)
-            st = pe_fail(err, PE_E_ARG, "tensor \"%.200s\": %llu of %llu bytes were written", p->name,
-                         (unsigned long long)atomic_load(&p->written), (unsigned long long)p->nbytes);
+            st = pe_fail(err, PE_E_ARG, "tensor \"%.200s\": %llu of %llu bytes were written",
+                         p->name, (unsigned long long)atomic_load(&p->written),
+                         (unsigned long long)p->nbytes);
         else if (!p->nbytes) p->digest = pe_digest_of("", 0);
         else if (atomic_load(&p->again)) st = hash_again(w, p, buf, err);
     }
@@ -64,7 +68,8 @@ static pe_status set_provenance(pe_ckptw *w, const char *content, const json_t *
 {
     json_t *history = json_copy(w->history);
     if (history && step && json_array_append(history, (json_t *)step)) return no_memory(err);
-    json_t *all = json_pack("{ss ss so}", "schema", "pe.provenance/1", "content", content, "history", history);
+    json_t *all = json_pack("{ss ss so}", "schema", "pe.provenance/1", "content", content,
+                            "history", history);
     char *text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     bool ok = text && !json_object_set_new(w->metadata, "pe", json_string(text));
     free(text);
@@ -92,7 +97,8 @@ static pe_status write_header(pe_ckptw *w, pe_error *err)
 {
     char *header = NULL;
     size_t nbytes = 0;
-    pe_status st = pe_st_header(&header, &nbytes, w->entries, w->nparts, w->metadata, (size_t)w->data_offset, err);
+    pe_status st = pe_st_header(&header, &nbytes, w->entries, w->nparts, w->metadata,
+                                (size_t)w->data_offset, err);
     if (st) return st;
     if (nbytes > w->data_offset) st = move_data(w, nbytes, err);
     if (!st) st = pe_write_at(w->fd, 0, header, nbytes, w->path, err);
@@ -161,7 +167,8 @@ static pe_status put_config(pe_ckptw *w, const json_t *config, pe_error *err)
         rename_key(o, "pe_quantization", "quantization_config");
     }
     char *text = o ? config_text(o) : NULL;
-    pe_status st = text ? pe_outdir_put(w->dir, "config.json", text, strlen(text), err) : no_memory(err);
+    pe_status st =
+        text ? pe_outdir_put(w->dir, "config.json", text, strlen(text), err) : no_memory(err);
     free(text);
     json_decref(o);
     return st;
@@ -188,8 +195,8 @@ static pe_status put_report(pe_ckptw *w, const json_t *report, const char *conte
     return st;
 }
 
-pe_status pe_ckptw_commit(pe_ckptw *w, const json_t *config, const json_t *step, const json_t *report,
-                          pe_error *err)
+pe_status pe_ckptw_commit(pe_ckptw *w, const json_t *config, const json_t *step,
+                          const json_t *report, pe_error *err)
 {
     pe_digest digest;
     char content[PE_DIGEST_TEXT] = "";

@@ -22,13 +22,13 @@ pe_status pe_ckpt_read(const pe_ckpt *c, const pe_array *a, int part, uint64_t o
     return pe_file_read(c->shards[a->file].file, a->offset[part] + offset, dst, nbytes, err);
 }
 
-pe_status pe_ckpt_read_rows(const pe_ckpt *c, const pe_array *a, uint64_t row0, uint64_t nrows, void *dst,
-                            pe_error *err)
+pe_status pe_ckpt_read_rows(const pe_ckpt *c, const pe_array *a, uint64_t row0, uint64_t nrows,
+                            void *dst, pe_error *err)
 {
     uint64_t rows = a->rank >= 2 ? a->shape[0] : 1;
     if (a->layout.layout != PE_LAYOUT_DENSE)
-        return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": rows of layout %s; expand it first", a->name,
-                       pe_layout_name(a->layout.layout));
+        return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": rows of layout %s; expand it first",
+                       a->name, pe_layout_name(a->layout.layout));
     if (row0 > rows || nrows > rows - row0) return out_of_range(a, err);
     uint64_t width = rows ? a->nbytes / rows : 0;
     return pe_ckpt_read(c, a, 0, row0 * width, dst, (size_t)(nrows * width), err);
@@ -45,7 +45,9 @@ static pe_status read_parts(const pe_ckpt *c, const pe_array *a, void *dst, pe_e
         else st = pe_ckpt_read(c, a, i, 0, src[i], nbytes, err);
     }
     pe_dense out = { dst, a->shape[0], a->shape[1], (uint32_t)pe_dtype_nbytes(a->dtype) };
-    if (!st) st = pe_layout_decode(&out, a->layout, (const void *const *)src, a->part, a->nparts, a->name, err);
+    if (!st)
+        st = pe_layout_decode(&out, a->layout, (const void *const *)src, a->part, a->nparts,
+                              a->name, err);
     for (int i = 0; i < PE_MAX_PARTS; i++) free(src[i]);
     return st ? pe_fail_prefix(err, st, "%s", pe_file_path(c->shards[a->file].file)) : PE_OK;
 }
@@ -58,7 +60,8 @@ pe_status pe_ckpt_read_dense(const pe_ckpt *c, const pe_array *a, void *dst, pe_
 
 static pe_status not_finite(const pe_ckpt *c, const pe_array *a, uint64_t at, pe_error *err)
 {
-    return pe_fail(err, PE_E_INPUT, "%s: tensor \"%.200s\": NaN or Inf at element %llu; the weights are damaged",
+    return pe_fail(err, PE_E_INPUT,
+                   "%s: tensor \"%.200s\": NaN or Inf at element %llu; the weights are damaged",
                    pe_file_path(c->shards[a->file].file), a->name, (unsigned long long)at);
 }
 
@@ -85,7 +88,8 @@ static pe_status widen_dense(const pe_ckpt *c, const pe_array *a, float *dst, pe
 pe_status pe_ckpt_read_f32(const pe_ckpt *c, const pe_array *a, float *dst, pe_error *err)
 {
     if (!pe_dtype_is_float(a->dtype))
-        return pe_fail(err, PE_E_INPUT, "%s: tensor \"%.200s\": dtype %s, expected F32, F16, BF16 or F64",
+        return pe_fail(err, PE_E_INPUT,
+                       "%s: tensor \"%.200s\": dtype %s, expected F32, F16, BF16 or F64",
                        pe_file_path(c->shards[a->file].file), a->name, a->dtype_name);
     if (a->layout.layout == PE_LAYOUT_DENSE) return widen_dense(c, a, dst, err);
     size_t width = pe_dtype_nbytes(a->dtype), n = (size_t)a->nelem;

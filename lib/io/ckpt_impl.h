@@ -7,16 +7,16 @@
 #include "lib/base/file.h"
 #include "lib/io/ckpt.h"
 
-#define PE_CKPT_DENSE_FILE "model.safetensors"
-#define PE_CKPT_INDEX_FILE "model.safetensors.index.json"
-#define PE_CKPT_SPARSE_FILE "model.pe.safetensors"
+#define PE_CKPT_DENSE_FILE   "model.safetensors"
+#define PE_CKPT_INDEX_FILE   "model.safetensors.index.json"
+#define PE_CKPT_SPARSE_FILE  "model.pe.safetensors"
 #define PE_MAX_CONFIG_NBYTES (16u << 20)
-#define PE_MAX_INDEX_NBYTES (256u << 20)
+#define PE_MAX_INDEX_NBYTES  (256u << 20)
 
 typedef struct pe_shard {
     char *name; /* within the directory; NULL when the checkpoint is one file */
     pe_file *file;
-    pe_st st;   /* entries are released once the arrays are made; the header keeps the names */
+    pe_st st; /* entries are released once the arrays are made; the header keeps the names */
 } pe_shard;
 
 struct pe_ckpt {

@@ -29,18 +29,21 @@ static int by_text(const void *a, const void *b)
 }
 
 /* The distinct shard names, sorted: each is opened once. */
-static pe_status shard_names(const char ***out, size_t *n, json_t *map, const char *path, pe_error *err)
+static pe_status shard_names(const char ***out, size_t *n, json_t *map, const char *path,
+                             pe_error *err)
 {
     size_t all = 0, distinct = 0;
     const char *key, **names = malloc((json_object_size(map) + 1) * sizeof *names);
     json_t *value;
     if (!names) return pe_fail_nomem(err, "shard names", json_object_size(map) * sizeof *names);
     *out = names;
-    json_object_foreach(map, key, value) {
+    json_object_foreach(map, key, value)
+    {
         const char *name = json_string_value(value);
         if (!name) return index_error(path, key, "its shard is not a string", err);
         if (!plain_name(name))
-            return index_error(path, key, "its shard is not a plain file name in the same directory", err);
+            return index_error(path, key,
+                               "its shard is not a plain file name in the same directory", err);
         names[all++] = name;
     }
     qsort(names, all, sizeof *names, by_text);
@@ -80,9 +83,11 @@ static pe_status check_map(const pe_ckpt *c, json_t *map, const char *path, pe_e
 {
     const char *key;
     json_t *value;
-    json_object_foreach(map, key, value) {
+    json_object_foreach(map, key, value)
+    {
         const pe_shard *s = find_shard(c, json_string_value(value));
-        if (!s || !has_entry(&s->st, key)) return index_error(path, key, "it is not in the shard the index names", err);
+        if (!s || !has_entry(&s->st, key))
+            return index_error(path, key, "it is not in the shard the index names", err);
     }
     return PE_OK;
 }
@@ -96,11 +101,13 @@ pe_status pe_ckpt_open_index(pe_ckpt *c, const char *index_path, pe_error *err)
     if (st) return st;
     json_t *map = json_object_get(index, "weight_map");
     if (!json_is_object(map) || !json_object_size(map))
-        st = pe_fail(err, PE_E_INPUT, "%s: no weight_map; expected an object of tensor and shard names", index_path);
+        st = pe_fail(err, PE_E_INPUT,
+                     "%s: no weight_map; expected an object of tensor and shard names", index_path);
     if (!st) st = shard_names(&names, &n, map, index_path, err);
     for (size_t i = 0; i < n && !st; i++) {
         char *p = pe_path_join(c->path, names[i]);
-        st = p ? pe_ckpt_add_shard(c, p, names[i], err) : pe_fail_nomem(err, "path", strlen(c->path));
+        st = p ? pe_ckpt_add_shard(c, p, names[i], err)
+               : pe_fail_nomem(err, "path", strlen(c->path));
         free(p);
     }
     if (!st) st = check_map(c, map, index_path, err);

@@ -71,17 +71,22 @@ static pe_status open_dir(pe_ckpt *c, pe_error *err)
     pe_status st = load_config(c, err);
     if (st) return st;
     if (sparse && (dense || index))
-        return pe_fail(err, PE_E_INPUT, "%s: both " PE_CKPT_SPARSE_FILE " and %s; remove the one that is not meant",
+        return pe_fail(err, PE_E_INPUT,
+                       "%s: both " PE_CKPT_SPARSE_FILE " and %s; remove the one that is not meant",
                        c->path, dense ? PE_CKPT_DENSE_FILE : PE_CKPT_INDEX_FILE);
     if (sparse) return open_named(c, PE_CKPT_SPARSE_FILE, false, err);
     if (dense) return open_named(c, PE_CKPT_DENSE_FILE, false, err);
     if (index) return open_named(c, PE_CKPT_INDEX_FILE, true, err);
     if (exists(c->path, "pytorch_model.bin") || exists(c->path, "pytorch_model.bin.index.json"))
-        return pe_fail(err, PE_E_UNSUPPORTED,
-                       "%s: weights are pytorch_model.bin, expected safetensors; save the model with "
-                       "safe_serialization=True", c->path);
-    return pe_fail(err, PE_E_NOTFOUND, "%s: no " PE_CKPT_DENSE_FILE ", " PE_CKPT_INDEX_FILE " or "
-                   PE_CKPT_SPARSE_FILE " in it; is it a model directory?", c->path);
+        return pe_fail(
+            err, PE_E_UNSUPPORTED,
+            "%s: weights are pytorch_model.bin, expected safetensors; save the model with "
+            "safe_serialization=True",
+            c->path);
+    return pe_fail(err, PE_E_NOTFOUND,
+                   "%s: no " PE_CKPT_DENSE_FILE ", " PE_CKPT_INDEX_FILE " or " PE_CKPT_SPARSE_FILE
+                   " in it; is it a model directory?",
+                   c->path);
 }
 
 pe_status pe_ckpt_open(pe_ckpt **out, const char *path, pe_error *err)
@@ -117,8 +122,14 @@ void pe_ckpt_close(pe_ckpt *c)
     free(c);
 }
 
-const char *pe_ckpt_path(const pe_ckpt *c) { return c->path; }
-const json_t *pe_ckpt_config(const pe_ckpt *c) { return c->config; }
+const char *pe_ckpt_path(const pe_ckpt *c)
+{
+    return c->path;
+}
+const json_t *pe_ckpt_config(const pe_ckpt *c)
+{
+    return c->config;
+}
 
 const json_t *pe_ckpt_quantization(const pe_ckpt *c)
 {
@@ -127,11 +138,26 @@ const json_t *pe_ckpt_quantization(const pe_ckpt *c)
     return json_is_object(q) ? q : NULL;
 }
 
-const json_t *pe_ckpt_metadata(const pe_ckpt *c) { return c->nshards ? c->shards[0].st.metadata : NULL; }
-size_t pe_ckpt_narrays(const pe_ckpt *c) { return c->narrays; }
-const pe_array *pe_ckpt_array(const pe_ckpt *c, size_t i) { return &c->arrays[i]; }
-size_t pe_ckpt_nfiles(const pe_ckpt *c) { return c->nshards; }
-const char *pe_ckpt_file(const pe_ckpt *c, size_t i) { return pe_file_path(c->shards[i].file); }
+const json_t *pe_ckpt_metadata(const pe_ckpt *c)
+{
+    return c->nshards ? c->shards[0].st.metadata : NULL;
+}
+size_t pe_ckpt_narrays(const pe_ckpt *c)
+{
+    return c->narrays;
+}
+const pe_array *pe_ckpt_array(const pe_ckpt *c, size_t i)
+{
+    return &c->arrays[i];
+}
+size_t pe_ckpt_nfiles(const pe_ckpt *c)
+{
+    return c->nshards;
+}
+const char *pe_ckpt_file(const pe_ckpt *c, size_t i)
+{
+    return pe_file_path(c->shards[i].file);
+}
 
 uint64_t pe_ckpt_header_nbytes(const pe_ckpt *c)
 {

@@ -19,13 +19,15 @@ static pe_status begin_metadata(pe_ckptw *w, const pe_ckpt *from, pe_error *err)
     if (st) return st;
     if (!w->history) w->history = json_array();
     w->metadata = old ? json_copy((json_t *)old) : json_object(); /* json_copy does not change it */
-    if (!w->history || !w->metadata || json_object_set_new(w->metadata, "format", json_string("pt")))
+    if (!w->history || !w->metadata ||
+        json_object_set_new(w->metadata, "format", json_string("pt")))
         return pe_fail_nomem(err, "metadata", 0);
     json_object_del(w->metadata, "pe");
     return PE_OK;
 }
 
-pe_status pe_ckptw_open(pe_ckptw **out, const char *dir, const pe_ckpt *from, bool replace, pe_error *err)
+pe_status pe_ckptw_open(pe_ckptw **out, const char *dir, const pe_ckpt *from, bool replace,
+                        pe_error *err)
 {
     pe_ckptw *w = calloc(1, sizeof *w);
     *out = NULL;
@@ -34,7 +36,8 @@ pe_status pe_ckptw_open(pe_ckptw **out, const char *dir, const pe_ckpt *from, bo
     w->path = strdup(dir);
     if (from && from->is_dir) w->from_dir = strdup(from->path);
     pe_status st = begin_metadata(w, from, err);
-    if (!st && (!w->path || (from && from->is_dir && !w->from_dir))) st = pe_fail_nomem(err, "path", 0);
+    if (!st && (!w->path || (from && from->is_dir && !w->from_dir)))
+        st = pe_fail_nomem(err, "path", 0);
     if (!st) st = pe_outdir_open(&w->dir, dir, replace, err);
     if (!st && w->from_dir) st = pe_copy_side_files(w->dir, w->from_dir, err);
     if (st) pe_ckptw_abort(w);
@@ -42,7 +45,10 @@ pe_status pe_ckptw_open(pe_ckptw **out, const char *dir, const pe_ckpt *from, bo
     return st;
 }
 
-void pe_ckptw_sha256(pe_ckptw *w) { w->sha256 = true; }
+void pe_ckptw_sha256(pe_ckptw *w)
+{
+    w->sha256 = true;
+}
 
 static pe_status grow(void **list, size_t *capacity, size_t n, size_t size, pe_error *err)
 {
@@ -56,12 +62,14 @@ static pe_status grow(void **list, size_t *capacity, size_t n, size_t size, pe_e
 }
 
 /* Places for one tensor and its parts at the ends of the lists. */
-static pe_status add_tensor(pe_ckptw *w, size_t *index, const char *name, pe_layout_spec spec, int nparts,
-                            pe_error *err)
+static pe_status add_tensor(pe_ckptw *w, size_t *index, const char *name, pe_layout_spec spec,
+                            int nparts, pe_error *err)
 {
-    pe_status st = grow((void **)&w->tensors, &w->tensor_capacity, w->ntensors, sizeof *w->tensors, err);
+    pe_status st =
+        grow((void **)&w->tensors, &w->tensor_capacity, w->ntensors, sizeof *w->tensors, err);
     for (int i = 0; i < nparts && !st; i++)
-        st = grow((void **)&w->parts, &w->part_capacity, w->nparts + (size_t)i, sizeof *w->parts, err);
+        st = grow((void **)&w->parts, &w->part_capacity, w->nparts + (size_t)i, sizeof *w->parts,
+                  err);
     if (st) return st;
     pe_out_tensor *t = &w->tensors[w->ntensors];
     *t = (pe_out_tensor){ .layout = spec, .first = w->nparts, .nparts = nparts };
@@ -71,8 +79,8 @@ static pe_status add_tensor(pe_ckptw *w, size_t *index, const char *name, pe_lay
     return PE_OK;
 }
 
-static pe_status add_part(pe_ckptw *w, const char *name, const char *suffix, const pe_st_dtype *dtype, int rank,
-                          const uint64_t *shape, pe_error *err)
+static pe_status add_part(pe_ckptw *w, const char *name, const char *suffix,
+                          const pe_st_dtype *dtype, int rank, const uint64_t *shape, pe_error *err)
 {
     pe_out_part *p = &w->parts[w->nparts];
     uint64_t bits;
@@ -92,25 +100,29 @@ static pe_status add_part(pe_ckptw *w, const char *name, const char *suffix, con
         fits = pe_mul_u64(&p->nelem, p->nelem, shape[i]);
     }
     if (!fits || !pe_mul_u64(&bits, p->nelem, dtype->bits) || bits % 8)
-        return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": shape overflows or does not fill bytes", name);
+        return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": shape overflows or does not fill bytes",
+                       name);
     p->nbytes = bits / 8;
     return PE_OK;
 }
 
-static pe_status add_typed(pe_ckptw *w, size_t *index, const char *name, const pe_st_dtype *own, int rank,
-                           const uint64_t *shape, pe_layout_spec spec, const pe_part *parts, int nparts,
-                           pe_error *err)
+static pe_status add_typed(pe_ckptw *w, size_t *index, const char *name, const pe_st_dtype *own,
+                           int rank, const uint64_t *shape, pe_layout_spec spec,
+                           const pe_part *parts, int nparts, pe_error *err)
 {
     bool dense = spec.layout == PE_LAYOUT_DENSE;
     if (!own) return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": no such dtype", name);
-    if (w->entries) return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": declared after writing began", name);
-    if (!dense && rank != 2) return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": only matrices are stored sparse", name);
+    if (w->entries)
+        return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": declared after writing began", name);
+    if (!dense && rank != 2)
+        return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": only matrices are stored sparse", name);
     pe_status st = add_tensor(w, index, name, spec, dense ? 1 : nparts, err);
     if (st) return st;
     if (dense) return add_part(w, name, "", own, rank, shape, err);
     memcpy(w->tensors[*index].shape, shape, sizeof w->tensors[*index].shape);
     for (int i = 0; i < nparts && !st; i++) {
-        const pe_st_dtype *t = parts[i].dtype == PE_DTYPE_OTHER ? own : pe_st_dtype_of(parts[i].dtype);
+        const pe_st_dtype *t =
+            parts[i].dtype == PE_DTYPE_OTHER ? own : pe_st_dtype_of(parts[i].dtype);
         st = add_part(w, name, parts[i].suffix, t, parts[i].rank, parts[i].shape, err);
     }
     return st;
@@ -125,8 +137,8 @@ pe_status pe_ckptw_add(pe_ckptw *w, size_t *index, const char *name, pe_dtype dt
 
 pe_status pe_ckptw_add_like(pe_ckptw *w, size_t *index, const pe_array *a, pe_error *err)
 {
-    return add_typed(w, index, a->name, pe_st_dtype_find(a->dtype_name), a->rank, a->shape, a->layout, a->part,
-                     a->nparts, err);
+    return add_typed(w, index, a->name, pe_st_dtype_find(a->dtype_name), a->rank, a->shape,
+                     a->layout, a->part, a->nparts, err);
 }
 
 pe_status pe_ckptw_begin(pe_ckptw *w, pe_error *err)
@@ -137,12 +149,13 @@ pe_status pe_ckptw_begin(pe_ckptw *w, pe_error *err)
     if (!w->entries) return pe_fail_nomem(err, "tensor list", n * sizeof *w->entries);
     for (size_t i = 0; i < n; i++) {
         pe_out_part *p = &w->parts[i];
-        w->entries[i] = (pe_st_entry){ p->name, p->dtype, p->rank, { 0 }, p->nelem, 0, p->nbytes, i };
+        w->entries[i] =
+            (pe_st_entry){ p->name, p->dtype, p->rank, { 0 }, p->nelem, 0, p->nbytes, i };
         memcpy(w->entries[i].shape, p->shape, sizeof p->shape);
     }
     pe_status st = pe_st_arrange(w->entries, n, &w->data_nbytes, err);
-    /* The header comes first in the file but is known last: its size now, with room for the new step
-     * (escaped once as JSON in JSON); commit moves the data if that was too little. */
+    /* The header comes first in the file but is known last: its size now, with room for the new
+     * step (escaped once as JSON in JSON); commit moves the data if that was too little. */
     if (!st) st = pe_st_header(&header, &nbytes, w->entries, n, w->metadata, 0, err);
     if (st) return st;
     free(header);
@@ -154,7 +167,8 @@ pe_status pe_ckptw_begin(pe_ckptw *w, pe_error *err)
 }
 
 /* Bytes that continue a part are hashed at once, while they are in the cache. */
-static pe_status hash_part(pe_out_part *p, uint64_t offset, const void *data, size_t nbytes, pe_error *err)
+static pe_status hash_part(pe_out_part *p, uint64_t offset, const void *data, size_t nbytes,
+                           pe_error *err)
 {
     if (atomic_load(&p->again)) return PE_OK;
     if (atomic_exchange(&p->busy, true) || offset != p->next) {
@@ -182,7 +196,8 @@ pe_status pe_ckptw_write(pe_ckptw *w, size_t index, int part, uint64_t offset, c
         return pe_fail(err, PE_E_ARG, "tensor \"%.200s\": written past its end", p->name);
     if (!nbytes) return PE_OK;
     pe_status st = hash_part(p, offset, data, nbytes, err);
-    if (!st) st = pe_write_at(w->fd, w->data_offset + p->offset + offset, data, nbytes, w->path, err);
+    if (!st)
+        st = pe_write_at(w->fd, w->data_offset + p->offset + offset, data, nbytes, w->path, err);
     if (!st) atomic_fetch_add(&p->written, nbytes);
     return st;
 }

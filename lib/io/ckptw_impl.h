@@ -11,13 +11,13 @@
 
 /* One stored array while it is written. */
 typedef struct pe_out_part {
-    char *name;              /* in the file: the tensor's name and the part's suffix */
+    char *name; /* in the file: the tensor's name and the part's suffix */
     const char *dtype_name;
     const pe_st_dtype *dtype;
     uint32_t rank;
     uint64_t shape[PE_MAX_RANK];
     uint64_t nelem, nbytes;
-    uint64_t offset;         /* relative to the data */
+    uint64_t offset; /* relative to the data */
     atomic_uint_fast64_t written;
     atomic_bool busy, again; /* being hashed; came out of order, so it is read again at commit */
     uint64_t next;           /* first byte not yet hashed */
@@ -29,7 +29,7 @@ typedef struct pe_out_tensor {
     char *name;
     uint64_t shape[2]; /* of matrices that are not dense */
     pe_layout_spec layout;
-    size_t first;      /* part */
+    size_t first; /* part */
     int nparts;
 } pe_out_tensor;
 
@@ -42,7 +42,7 @@ struct pe_ckptw {
     size_t ntensors, tensor_capacity;
     pe_out_part *parts;
     size_t nparts, part_capacity;
-    pe_st_entry *entries;  /* arranged */
+    pe_st_entry *entries; /* arranged */
     uint64_t data_offset, data_nbytes;
     const char *file_name;
     int fd;

@@ -21,7 +21,10 @@ static int compare_full(const pe_stored_digest *a, const pe_stored_digest *b)
     }
 }
 
-static int by_full_name(const void *a, const void *b) { return compare_full(a, b); }
+static int by_full_name(const void *a, const void *b)
+{
+    return compare_full(a, b);
+}
 
 static void hash_u64(pe_hasher *h, uint64_t v)
 {
@@ -49,8 +52,36 @@ pe_status pe_content_digest(pe_digest *out, pe_stored_digest *stored, size_t n, 
     return PE_OK;
 }
 
-pe_status pe_step_new(json_t **out, const char *tool, json_t *params, uint64_t seed, const pe_digest *input,
-                      const char *recipe, pe_error *err)
+pe_status pe_ckpt_content(pe_digest *out, const pe_ckpt *c, const pe_digest (*first)[PE_MAX_PARTS],
+                          size_t stride, pe_error *err)
+{
+    size_t n = pe_ckpt_narrays(c), used = 0;
+    pe_stored_digest *d = malloc((n * PE_MAX_PARTS + 1) * sizeof *d);
+    if (!d) return pe_fail_nomem(err, "content digest", n * sizeof *d);
+    for (size_t i = 0; i < n; i++) {
+        const pe_array *a = pe_ckpt_array(c, i);
+        const pe_digest *digest =
+            *(const pe_digest(*)[PE_MAX_PARTS])((const char *)first + i * stride);
+        bool dense = a->layout.layout == PE_LAYOUT_DENSE;
+        for (int p = 0; p < a->nparts; p++) {
+            const pe_part *part = &a->part[p];
+            const char *type =
+                part->dtype == PE_DTYPE_OTHER ? a->dtype_name : pe_dtype_name(part->dtype);
+            d[used++] = (pe_stored_digest){ a->name,
+                                            part->suffix,
+                                            type,
+                                            dense ? a->rank : part->rank,
+                                            dense ? a->shape : part->shape,
+                                            digest[p] };
+        }
+    }
+    pe_status st = pe_content_digest(out, d, used, err);
+    free(d);
+    return st;
+}
+
+pe_status pe_step_new(json_t **out, const char *tool, json_t *params, uint64_t seed,
+                      const pe_digest *input, const char *recipe, pe_error *err)
 {
     char digest[PE_DIGEST_TEXT];
     json_t *r = NULL;
@@ -60,8 +91,8 @@ pe_status pe_step_new(json_t **out, const char *tool, json_t *params, uint64_t s
         json_decref(params);
         return st;
     }
-    *out = json_pack("{ss ss so sI ss}", "tool", tool, "version", pe_version(), "params", params, "seed",
-                     (json_int_t)seed, "input", digest);
+    *out = json_pack("{ss ss so sI ss}", "tool", tool, "version", pe_version(), "params", params,
+                     "seed", (json_int_t)seed, "input", digest);
     if (*out && r && !json_object_set_new(*out, "recipe", r)) return PE_OK;
     if (*out && !r) return PE_OK;
     json_decref(*out);
@@ -84,11 +115,14 @@ pe_status pe_provenance_read(json_t **out, const pe_ckpt *c, pe_error *err)
         *out = json_null();
         return PE_OK;
     }
-    pe_status st = pe_json_parse(out, json_string_value(text), json_string_length(text), pe_ckpt_file(c, 0), err);
+    pe_status st = pe_json_parse(out, json_string_value(text), json_string_length(text),
+                                 pe_ckpt_file(c, 0), err);
     if (st) return pe_fail_prefix(err, st, "__metadata__ \"pe\"");
     schema = json_string_value(json_object_get(*out, "schema"));
-    if (!schema || strcmp(schema, "pe.provenance/1")) st = damaged(c, "expected schema pe.provenance/1", err);
-    else if (!json_is_array(json_object_get(*out, "history"))) st = damaged(c, "no array \"history\"", err);
+    if (!schema || strcmp(schema, "pe.provenance/1"))
+        st = damaged(c, "expected schema pe.provenance/1", err);
+    else if (!json_is_array(json_object_get(*out, "history")))
+        st = damaged(c, "no array \"history\"", err);
     else if (!pe_provenance_content(*out)) st = damaged(c, "no digest \"content\"", err);
     if (st) {
         json_decref(*out);
@@ -100,7 +134,10 @@ pe_status pe_provenance_read(json_t **out, const pe_ckpt *c, pe_error *err)
 const char *pe_provenance_content(json_t *provenance)
 {
     const char *s = json_string_value(json_object_get(provenance, "content"));
-    return s && strlen(s) == PE_DIGEST_TEXT - 1 && strspn(s, "0123456789abcdef") == PE_DIGEST_TEXT - 1 ? s : NULL;
+    return s && strlen(s) == PE_DIGEST_TEXT - 1 &&
+                   strspn(s, "0123456789abcdef") == PE_DIGEST_TEXT - 1
+               ? s
+               : NULL;
 }
 
 pe_status pe_provenance_history(json_t **out, const pe_ckpt *c, pe_error *err)

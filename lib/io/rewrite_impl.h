@@ -15,13 +15,13 @@ typedef pe_status pe_rewrite_task(pe_rewrite_loop *l, size_t i, int worker, pe_e
 struct pe_rewrite_loop {
     pe_rewrite_item *items;
     const pe_ckpt *c;
-    pe_ckptw *w;          /* run only */
+    pe_ckptw *w;                        /* run only */
     pe_digest (*digests)[PE_MAX_PARTS]; /* of every array of c; run only */
-    const size_t *lonely; /* arrays without an item */
+    const size_t *lonely;               /* arrays without an item */
     size_t nitems;
     /* the loop's own */
     pe_rewrite_task *task;
-    size_t *order;        /* largest tensor first, so that the last one to finish is a small one */
+    size_t *order; /* largest tensor first, so that the last one to finish is a small one */
     struct pe_first_error *failure;
     pe_meter meter;
     atomic_bool stop;
@@ -31,8 +31,8 @@ struct pe_rewrite_loop {
 };
 
 /* Runs task for 0..n-1; indexes from nitems on are the lonely arrays. */
-pe_status pe_rewrite_each(pe_rewrite_loop *l, size_t n, pe_rewrite_task *task, const char *what, uint64_t total,
-                          pe_pool *pool, pe_progress progress, pe_error *err);
+pe_status pe_rewrite_each(pe_rewrite_loop *l, size_t n, pe_rewrite_task *task, const char *what,
+                          uint64_t total, pe_pool *pool, pe_progress progress, pe_error *err);
 /* n bytes more are done; an error once another task failed or the caller asked to stop. */
 pe_status pe_rewrite_tick(pe_rewrite_loop *l, uint64_t n, pe_error *err);
 /* Waits until nbytes for an expanded input fit the memory promise. */

@@ -17,7 +17,8 @@ pe_status pe_rewrite_enter(pe_rewrite_loop *l, uint64_t nbytes, pe_error *err)
 {
     if (!nbytes) return PE_OK;
     pthread_mutex_lock(&l->lock);
-    while (l->used && l->used + nbytes > l->limit && !atomic_load(&l->stop)) pthread_cond_wait(&l->freed, &l->lock);
+    while (l->used && l->used + nbytes > l->limit && !atomic_load(&l->stop))
+        pthread_cond_wait(&l->freed, &l->lock);
     bool stop = atomic_load(&l->stop);
     if (!stop) l->used += nbytes;
     pthread_mutex_unlock(&l->lock);
@@ -33,8 +34,8 @@ void pe_rewrite_leave(pe_rewrite_loop *l, uint64_t nbytes)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* The failure that counts is the lowest index that failed by itself: tasks that only stopped because
- * of another one are not told. */
+/* The failure that counts is the lowest index that failed by itself: tasks that only stopped
+ * because of another one are not told. */
 static void run_task(void *arg, size_t at, int worker)
 {
     pe_rewrite_loop *l = arg;
@@ -51,7 +52,10 @@ static void run_task(void *arg, size_t at, int worker)
     pthread_mutex_unlock(&l->lock);
 }
 
-typedef struct sized { uint64_t nbytes; size_t i; } sized;
+typedef struct sized {
+    uint64_t nbytes;
+    size_t i;
+} sized;
 
 static int largest_first(const void *a, const void *b)
 {
@@ -69,7 +73,8 @@ static pe_status make_order(pe_rewrite_loop *l, size_t n, pe_error *err)
         return pe_fail_nomem(err, "tensor order", n * sizeof *s);
     }
     for (size_t i = 0; i < n; i++) {
-        const pe_array *a = i < l->nitems ? l->items[i].from : pe_ckpt_array(l->c, l->lonely[i - l->nitems]);
+        const pe_array *a =
+            i < l->nitems ? l->items[i].from : pe_ckpt_array(l->c, l->lonely[i - l->nitems]);
         s[i] = (sized){ a->nbytes, i };
     }
     if (n) qsort(s, n, sizeof *s, largest_first);
@@ -78,8 +83,8 @@ static pe_status make_order(pe_rewrite_loop *l, size_t n, pe_error *err)
     return PE_OK;
 }
 
-pe_status pe_rewrite_each(pe_rewrite_loop *l, size_t n, pe_rewrite_task *task, const char *what, uint64_t total,
-                          pe_pool *pool, pe_progress progress, pe_error *err)
+pe_status pe_rewrite_each(pe_rewrite_loop *l, size_t n, pe_rewrite_task *task, const char *what,
+                          uint64_t total, pe_pool *pool, pe_progress progress, pe_error *err)
 {
     pe_first_error failure;
     if (!l->nitems && !l->lonely) l->nitems = n;

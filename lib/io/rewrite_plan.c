@@ -18,23 +18,31 @@ static pe_status measure_rows(void *arg, const pe_dense *rows, uint64_t row0, pe
 {
     measure *m = arg;
     pe_layout_stats_add(&m->stats, rows);
-    pe_status st = m->item->choose ? PE_OK : pe_layout_count_rows(&m->count, m->item->layout, rows, row0, err);
+    pe_status st =
+        m->item->choose ? PE_OK : pe_layout_count_rows(&m->count, m->item->layout, rows, row0, err);
     return st ? st : pe_rewrite_tick(m->loop, rows->n * rows->k * rows->elem_nbytes, err);
+}
+
+/* Whether the fewest bytes can be looked for: a matrix of a width that layouts hold. */
+static bool is_choosable(const pe_rewrite_item *item)
+{
+    size_t width = pe_dtype_nbytes(item->dtype);
+    return item->from->rank == 2 && item->from->nelem && width && width <= 4;
 }
 
 bool pe_rewrite_copies(const pe_rewrite_item *item)
 {
-    const pe_array *a = item->from;
-    return !item->rows && (item->keep_layout || (a->layout.layout == PE_LAYOUT_DENSE && !item->choose &&
-                                                 item->layout.layout == PE_LAYOUT_DENSE));
+    if (item->rows) return false;
+    if (item->keep_layout) return true;
+    if (item->from->layout.layout != PE_LAYOUT_DENSE) return false;
+    return item->choose ? !is_choosable(item) : item->layout.layout == PE_LAYOUT_DENSE;
 }
 
 /* Stored as it is when nothing touches it; dense when there is no choice. */
 static bool is_plain(const pe_rewrite_item *item)
 {
-    size_t width = pe_dtype_nbytes(item->dtype);
-    bool choosable = item->from->rank == 2 && item->from->nelem && width && width <= 4;
-    return pe_rewrite_copies(item) || (item->choose ? !choosable : item->layout.layout == PE_LAYOUT_DENSE);
+    if (pe_rewrite_copies(item)) return true;
+    return item->choose ? !is_choosable(item) : item->layout.layout == PE_LAYOUT_DENSE;
 }
 
 static pe_status plan_plain(pe_rewrite_item *item)
@@ -49,7 +57,8 @@ static pe_status plan_plain(pe_rewrite_item *item)
     }
     item->layout = (pe_layout_spec){ PE_LAYOUT_DENSE, 0 };
     item->nparts = 1;
-    bool same = !item->rows && a->layout.layout == PE_LAYOUT_DENSE; /* any dtype, also of odd widths */
+    bool same =
+        !item->rows && a->layout.layout == PE_LAYOUT_DENSE; /* any dtype, also of odd widths */
     item->nbytes = same ? a->nbytes : pe_item_nelem(item) * pe_dtype_nbytes(item->dtype);
     item->part[0] = (pe_part){ "", PE_DTYPE_OTHER, a->rank, { 0 }, item->nbytes };
     return PE_OK;
@@ -59,7 +68,8 @@ static pe_status plan_measured(pe_rewrite_loop *l, pe_rewrite_item *item, int wo
 {
     const pe_array *a = item->from;
     measure m = { .item = item, .loop = l };
-    if (a->rank != 2) return pe_fail(err, PE_E_ARG, "rank %d; only matrices can be stored sparse", a->rank);
+    if (a->rank != 2)
+        return pe_fail(err, PE_E_ARG, "rank %d; only matrices can be stored sparse", a->rank);
     uint32_t e = (uint32_t)pe_dtype_nbytes(item->dtype);
     uint64_t n = a->shape[0], k = pe_item_cols(item);
     pe_status st = pe_rewrite_enter(l, pe_row_stream_nbytes(item), err);

@@ -1,5 +1,6 @@
-/* lib/io/row_stream.c - input rows to output rows of one tensor, 256 KiB at a time: small enough that
- * hashing, the pass and the write find them in the second-level cache. Read next: lib/io/rewrite.c. */
+/* lib/io/row_stream.c - input rows to output rows of one tensor, 256 KiB at a time: small enough
+ * that hashing, the pass and the write find them in the second-level cache. Read next:
+ * lib/io/rewrite.c. */
 #include "lib/io/row_stream.h"
 
 #include <stdlib.h>
@@ -12,10 +13,10 @@
 typedef struct stream {
     const pe_ckpt *c;
     const pe_rewrite_item *item;
-    uint64_t n, step, in_row, out_row;    /* rows, rows a block, bytes a row */
-    uint8_t *whole;                       /* a sparse input, expanded */
-    uint8_t *in, *out;                    /* a block each */
-    pe_hasher *hasher;                    /* of a dense input; NULL = not wanted */
+    uint64_t n, step, in_row, out_row; /* rows, rows a block, bytes a row */
+    uint8_t *whole;                    /* a sparse input, expanded */
+    uint8_t *in, *out;                 /* a block each */
+    pe_hasher *hasher;                 /* of a dense input; NULL = not wanted */
 } stream;
 
 void pe_matrix_shape(uint64_t *n, uint64_t *k, const pe_array *a)
@@ -51,7 +52,8 @@ uint64_t pe_row_block(const pe_rewrite_item *item)
 {
     uint64_t n, k, edge = 1;
     pe_matrix_shape(&n, &k, item->from);
-    uint64_t in = k * pe_dtype_nbytes(item->from->dtype), out = pe_item_cols(item) * pe_dtype_nbytes(item->dtype);
+    uint64_t in = k * pe_dtype_nbytes(item->from->dtype),
+             out = pe_item_cols(item) * pe_dtype_nbytes(item->dtype);
     uint64_t wide = in > out ? in : out;
     if (item->layout.layout >= PE_LAYOUT_BSR) edge = item->layout.block ? item->layout.block : 16;
     uint64_t step = common_multiple(item->row_step ? item->row_step : 1, edge);
@@ -63,13 +65,15 @@ uint64_t pe_row_block(const pe_rewrite_item *item)
 uint64_t pe_row_stream_nbytes(const pe_rewrite_item *item)
 {
     const pe_array *a = item->from;
-    return a->layout.layout == PE_LAYOUT_DENSE ? 0 : a->nbytes + a->nelem * pe_dtype_nbytes(a->dtype);
+    return a->layout.layout == PE_LAYOUT_DENSE ? 0
+                                               : a->nbytes + a->nelem * pe_dtype_nbytes(a->dtype);
 }
 
 static pe_status allocate(uint8_t **out, uint64_t nbytes, pe_error *err)
 {
     size_t size;
-    if (!pe_to_size(&size, nbytes) || !(*out = malloc(size + 1))) return pe_fail_nomem(err, "rows of a tensor", (size_t)nbytes);
+    if (!pe_to_size(&size, nbytes) || !(*out = malloc(size + 1)))
+        return pe_fail_nomem(err, "rows of a tensor", (size_t)nbytes);
     return PE_OK;
 }
 
@@ -85,7 +89,9 @@ static pe_status expand(stream *s, pe_digest *digests, pe_error *err)
         if (!st && digests) digests[i] = pe_digest_of(part[i], (size_t)a->part[i].nbytes);
     }
     pe_dense m = { s->whole, a->shape[0], a->shape[1], (uint32_t)pe_dtype_nbytes(a->dtype) };
-    if (!st) st = pe_layout_decode(&m, a->layout, (const void *const *)part, a->part, a->nparts, a->name, err);
+    if (!st)
+        st = pe_layout_decode(&m, a->layout, (const void *const *)part, a->part, a->nparts, a->name,
+                              err);
     for (int i = 0; i < PE_MAX_PARTS; i++) free(part[i]);
     return st;
 }
@@ -101,12 +107,13 @@ static pe_status prepare(stream *s, pe_digest *digests, pe_error *err)
     bool dense = item->from->layout.layout == PE_LAYOUT_DENSE;
     pe_status st = dense ? allocate(&s->in, s->step * s->in_row, err) : expand(s, digests, err);
     if (!st && item->rows) st = allocate(&s->out, s->step * s->out_row, err);
-    if (!st && dense && digests && !(s->hasher = pe_hasher_new())) st = pe_fail_nomem(err, "digest", 0);
+    if (!st && dense && digests && !(s->hasher = pe_hasher_new()))
+        st = pe_fail_nomem(err, "digest", 0);
     return st;
 }
 
-static pe_status block(stream *s, uint64_t row0, uint64_t nrows, int worker, pe_row_visit *visit, void *arg,
-                       pe_error *err)
+static pe_status block(stream *s, uint64_t row0, uint64_t nrows, int worker, pe_row_visit *visit,
+                       void *arg, pe_error *err)
 {
     const pe_rewrite_item *item = s->item;
     const uint8_t *in = s->in;
@@ -121,10 +128,13 @@ static pe_status block(stream *s, uint64_t row0, uint64_t nrows, int worker, pe_
     return st ? st : visit(arg, &rows, row0, err);
 }
 
-pe_status pe_row_stream(const pe_ckpt *c, const pe_rewrite_item *item, int worker, pe_row_visit *visit, void *arg,
-                        pe_digest *digests, pe_error *err)
+pe_status pe_row_stream(const pe_ckpt *c, const pe_rewrite_item *item, int worker,
+                        pe_row_visit *visit, void *arg, pe_digest *digests, pe_error *err)
 {
     stream s = { .c = c, .item = item };
+    if (!pe_dtype_nbytes(item->from->dtype) || !pe_dtype_nbytes(item->dtype))
+        return pe_fail(err, PE_E_UNSUPPORTED, "dtype %s can only be copied as it is",
+                       item->from->dtype_name);
     pe_status st = prepare(&s, digests, err);
     for (uint64_t row = 0; row < s.n && !st; row += s.step)
         st = block(&s, row, s.n - row < s.step ? s.n - row : s.step, worker, visit, arg, err);

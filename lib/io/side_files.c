@@ -12,14 +12,24 @@
 #include "lib/io/ckpt_impl.h"
 #include "lib/io/ckptw_impl.h"
 
-#define COPY_NBYTES ((size_t)1 << 20)
+#define COPY_NBYTES        ((size_t)1 << 20)
 #define MAX_MODULES_NBYTES ((size_t)1 << 20)
 
 /* Names in a model directory that say how text becomes ids and what comes after the encoder. */
 static const char *const wanted[] = {
-    "tokenizer*", "vocab*", "merges*", "special_tokens_map.json", "added_tokens.json", "generation_config.json",
-    "chat_template*", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
-    "sentencepiece*.model", "spiece.model", "preprocessor_config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "chat_template*",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "sentencepiece*.model",
+    "spiece.model",
+    "preprocessor_config.json",
 };
 
 static bool is_wanted(const char *name)
@@ -71,9 +81,10 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Copies the regular files of dir/folder (folder "" = dir itself) that pick() wants, by name order. */
-static pe_status copy_folder(pe_outdir *to, const char *dir, const char *folder, bool (*pick)(const char *),
-                             pe_error *err)
+/* Copies the regular files of dir/folder (folder "" = dir itself) that pick() wants, by name
+ * order. */
+static pe_status copy_folder(pe_outdir *to, const char *dir, const char *folder,
+                             bool (*pick)(const char *), pe_error *err)
 {
     char *path = *folder ? pe_path_join(dir, folder) : strdup(dir), **names = NULL;
     size_t n = 0;
@@ -110,17 +121,22 @@ static pe_status copy_modules(pe_outdir *to, const char *dir, pe_error *err)
     char *path = pe_path_join(dir, "modules.json");
     json_t *modules = NULL, *m;
     size_t i;
-    pe_status st = path ? pe_json_load(&modules, path, MAX_MODULES_NBYTES, err) : pe_fail_nomem(err, "path", 0);
-    json_array_foreach(modules, i, m) {
+    pe_status st = path ? pe_json_load(&modules, path, MAX_MODULES_NBYTES, err)
+                        : pe_fail_nomem(err, "path", 0);
+    json_array_foreach(modules, i, m)
+    {
         const char *folder = json_string_value(json_object_get(m, "path"));
         struct stat sb;
         if (st || !folder || !*folder) continue;
         if (!plain_folder(folder)) {
-            st = pe_fail(err, PE_E_INPUT, "%s: path \"%.80s\": expected a folder in the model directory", path, folder);
+            st = pe_fail(err, PE_E_INPUT,
+                         "%s: path \"%.80s\": expected a folder in the model directory", path,
+                         folder);
             continue;
         }
         char *full = pe_path_join(dir, folder);
-        if (full && !stat(full, &sb)) st = copy_folder(to, dir, folder, NULL, err); /* 2_Normalize has no folder */
+        if (full && !stat(full, &sb))
+            st = copy_folder(to, dir, folder, NULL, err); /* 2_Normalize has no folder */
         free(full);
     }
     json_decref(modules);

@@ -18,9 +18,12 @@ size_t pe_dtype_nbytes(pe_dtype t)
 }
 
 static const char *const layout_names[PE_NLAYOUTS] = {
-    [PE_LAYOUT_DENSE] = "dense", [PE_LAYOUT_BITMASK] = "bitmask",
-    [PE_LAYOUT_BLOCK4] = "block4", [PE_LAYOUT_2OF4] = "2of4",
-    [PE_LAYOUT_CSR] = "csr", [PE_LAYOUT_BSR] = "bsr",
+    [PE_LAYOUT_DENSE] = "dense",
+    [PE_LAYOUT_BITMASK] = "bitmask",
+    [PE_LAYOUT_BLOCK4] = "block4",
+    [PE_LAYOUT_2OF4] = "2of4",
+    [PE_LAYOUT_CSR] = "csr",
+    [PE_LAYOUT_BSR] = "bsr",
     [PE_LAYOUT_BLOCKED_ELL] = "blocked-ell",
 };
 
@@ -36,6 +39,7 @@ pe_status pe_layout_parse(pe_layout *out, const char *name, pe_error *err)
         *out = (pe_layout)l;
         return PE_OK;
     }
-    return pe_fail(err, PE_E_ARG, "layout \"%.40s\": expected dense, bitmask, block4, 2of4, csr, bsr or blocked-ell",
-                   name);
+    return pe_fail(
+        err, PE_E_ARG,
+        "layout \"%.40s\": expected dense, bitmask, block4, 2of4, csr, bsr or blocked-ell", name);
 }

@@ -52,10 +52,12 @@ pe_status pe_layout_parts(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_sp
     bool indexed = spec.layout >= PE_LAYOUT_CSR;
     *nparts = 2;
     if (spec.layout != PE_LAYOUT_DENSE && (!n || !k || spec.block > PE_MAX_BLOCK))
-        return pe_fail(err, PE_E_UNSUPPORTED, "layout %s: an empty matrix or a block over %d; store it dense",
+        return pe_fail(err, PE_E_UNSUPPORTED,
+                       "layout %s: an empty matrix or a block over %d; store it dense",
                        pe_layout_name(spec.layout), PE_MAX_BLOCK);
     if (indexed && (count > INT32_MAX || k > INT32_MAX || n >= INT32_MAX))
-        return pe_fail(err, PE_E_UNSUPPORTED, "layout %s: more than 2^31 - 1 entries, rows or columns",
+        return pe_fail(err, PE_E_UNSUPPORTED,
+                       "layout %s: more than 2^31 - 1 entries, rows or columns",
                        pe_layout_name(spec.layout));
     switch (spec.layout) {
     case PE_LAYOUT_DENSE:
@@ -90,25 +92,28 @@ pe_status pe_layout_parts(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_sp
 
 pe_status pe_layout_count(uint64_t *count, pe_layout_spec spec, const pe_part *parts, pe_error *err)
 {
-    static const struct { int part, rank, dim; } from[PE_NLAYOUTS] = {
-        [PE_LAYOUT_DENSE] = { 0, -1, 0 }, [PE_LAYOUT_BITMASK] = { 1, 1, 0 },
-        [PE_LAYOUT_BLOCK4] = { 1, 2, 0 }, [PE_LAYOUT_2OF4] = { 1, 2, 0 },
-        [PE_LAYOUT_CSR] = { 2, 1, 0 },    [PE_LAYOUT_BSR] = { 2, 3, 0 },
+    static const struct {
+        int part, rank, dim;
+    } from[PE_NLAYOUTS] = {
+        [PE_LAYOUT_DENSE] = { 0, -1, 0 },      [PE_LAYOUT_BITMASK] = { 1, 1, 0 },
+        [PE_LAYOUT_BLOCK4] = { 1, 2, 0 },      [PE_LAYOUT_2OF4] = { 1, 2, 0 },
+        [PE_LAYOUT_CSR] = { 2, 1, 0 },         [PE_LAYOUT_BSR] = { 2, 3, 0 },
         [PE_LAYOUT_BLOCKED_ELL] = { 0, 2, 1 },
     };
     const pe_part *p = &parts[from[spec.layout].part];
     *count = 0;
     if (from[spec.layout].rank < 0) return PE_OK;
     if (p->rank != from[spec.layout].rank)
-        return pe_fail(err, PE_E_INPUT, "%s: rank %d, expected %d for layout %s", p->suffix, p->rank,
-                       from[spec.layout].rank, pe_layout_name(spec.layout));
+        return pe_fail(err, PE_E_INPUT, "%s: rank %d, expected %d for layout %s", p->suffix,
+                       p->rank, from[spec.layout].rank, pe_layout_name(spec.layout));
     *count = p->shape[from[spec.layout].dim];
     return PE_OK;
 }
 
 pe_status pe_layout_bad(pe_error *err, const char *name, pe_layout_spec spec, const char *what)
 {
-    return pe_fail(err, PE_E_INPUT, "tensor \"%.200s\": layout %s: %s", name, pe_layout_name(spec.layout), what);
+    return pe_fail(err, PE_E_INPUT, "tensor \"%.200s\": layout %s: %s", name,
+                   pe_layout_name(spec.layout), what);
 }
 
 const pe_codec *pe_codec_of(pe_layout l)
@@ -124,12 +129,13 @@ const pe_codec *pe_codec_of(pe_layout l)
 pe_status pe_layout_check_width(const pe_dense *m, pe_layout_spec spec, pe_error *err)
 {
     if (m->elem_nbytes == 1 || m->elem_nbytes == 2 || m->elem_nbytes == 4) return PE_OK;
-    return pe_fail(err, PE_E_UNSUPPORTED, "layout %s: elements of %u bytes; only 1, 2 and 4 can be stored sparse",
+    return pe_fail(err, PE_E_UNSUPPORTED,
+                   "layout %s: elements of %u bytes; only 1, 2 and 4 can be stored sparse",
                    pe_layout_name(spec.layout), m->elem_nbytes);
 }
 
-pe_status pe_layout_measure(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_spec spec, const pe_dense *m,
-                            pe_error *err)
+pe_status pe_layout_measure(pe_part parts[PE_MAX_PARTS], int *nparts, pe_layout_spec spec,
+                            const pe_dense *m, pe_error *err)
 {
     uint64_t count = 0;
     pe_status st = PE_OK;
@@ -153,7 +159,8 @@ pe_status pe_layout_choose(pe_layout *out, const pe_dense *m, pe_error *err)
 {
     pe_layout_stats s = { 0 };
     *out = PE_LAYOUT_DENSE;
-    if (pe_layout_check_width(m, (pe_layout_spec){ PE_LAYOUT_DENSE, 0 }, err)) return PE_OK; /* the one choice */
+    if (pe_layout_check_width(m, (pe_layout_spec){ PE_LAYOUT_DENSE, 0 }, err))
+        return PE_OK; /* the one choice */
     pe_layout_stats_add(&s, m);
     *out = pe_layout_best(&s, m->n, m->k, m->elem_nbytes);
     return PE_OK;
@@ -170,7 +177,8 @@ void pe_layout_encode(void *const dst[PE_MAX_PARTS], pe_layout_spec spec, const 
 }
 
 pe_status pe_layout_decode(pe_dense *out, pe_layout_spec spec, const void *const src[PE_MAX_PARTS],
-                           const pe_part parts[PE_MAX_PARTS], int nparts, const char *name, pe_error *err)
+                           const pe_part parts[PE_MAX_PARTS], int nparts, const char *name,
+                           pe_error *err)
 {
     pe_part want[PE_MAX_PARTS];
     int nwant = 0;
@@ -180,7 +188,8 @@ pe_status pe_layout_decode(pe_dense *out, pe_layout_spec spec, const void *const
     if (!st) st = pe_layout_parts(want, &nwant, spec, out->n, out->k, out->elem_nbytes, count, err);
     if (!st && nwant != nparts) st = pe_layout_bad(err, name, spec, "wrong number of parts");
     for (int i = 0; i < nwant && !st; i++)
-        if (parts[i].nbytes != want[i].nbytes) st = pe_layout_bad(err, name, spec, "a part has the wrong size");
+        if (parts[i].nbytes != want[i].nbytes)
+            st = pe_layout_bad(err, name, spec, "a part has the wrong size");
     if (st) return st;
     if (spec.layout == PE_LAYOUT_DENSE) {
         memcpy(out->data, src[0], want[0].nbytes);

@@ -1,5 +1,5 @@
-/* lib/tensor/layout_2of4.c - two values of every four columns and their 2-bit places.
- * The last k % 4 columns of a ragged row are stored as they are. Read next: lib/tensor/layout_csr.c. */
+/* lib/tensor/layout_2of4.c - two values of every four columns and their 2-bit places. The last k
+ * % 4 columns of a ragged row are stored as they are. Read next: lib/tensor/layout_csr.c. */
 #include "lib/base/error.h"
 #include "lib/tensor/layout_impl.h"
 
@@ -13,9 +13,11 @@ static pe_status count_2of4(uint64_t *out, pe_layout_spec spec, const pe_dense *
         for (uint64_t g = 0; g < m->k / 4; g++) {
             uint32_t bits = pe_nonzero_bits(row + 4 * g * e, 4, e);
             if (__builtin_popcount(bits) > 2)
-                return pe_fail(err, PE_E_UNSUPPORTED, "layout 2of4: row %llu has %d non-zeros in columns %llu to %llu; "
-                               "prune with --pattern 2:4 or store as bitmask", (unsigned long long)r,
-                               __builtin_popcount(bits), (unsigned long long)(4 * g), (unsigned long long)(4 * g + 3));
+                return pe_fail(err, PE_E_UNSUPPORTED,
+                               "layout 2of4: row %llu has %d non-zeros in columns %llu to %llu; "
+                               "prune with --pattern 2:4 or store as bitmask",
+                               (unsigned long long)r, __builtin_popcount(bits),
+                               (unsigned long long)(4 * g), (unsigned long long)(4 * g + 3));
         }
     return PE_OK;
 }
@@ -53,16 +55,19 @@ static void encode_2of4(void *const *dst, pe_layout_spec spec, const pe_dense *m
     }
 }
 
-static pe_status check_2of4(const pe_dense *out, pe_layout_spec spec, const pe_stored *s, pe_error *err)
+static pe_status check_2of4(const pe_dense *out, pe_layout_spec spec, const pe_stored *s,
+                            pe_error *err)
 {
     const uint8_t *meta = s->src[0];
     uint64_t groups = out->k / 4, width = (groups + 1) / 2;
     for (uint64_t r = 0; r < out->n; r++, meta += width) {
         for (uint64_t g = 0; g < groups; g++) {
             uint32_t two = meta[g / 2] >> (g % 2 * 4) & 15;
-            if ((two & 3) >= two >> 2) return pe_layout_bad(err, s->name, spec, "columns of a group are not ascending");
+            if ((two & 3) >= two >> 2)
+                return pe_layout_bad(err, s->name, spec, "columns of a group are not ascending");
         }
-        if (groups % 2 && meta[width - 1] >> 4) return pe_layout_bad(err, s->name, spec, "unused metadata bits are set");
+        if (groups % 2 && meta[width - 1] >> 4)
+            return pe_layout_bad(err, s->name, spec, "unused metadata bits are set");
     }
     return PE_OK;
 }

@@ -14,7 +14,10 @@ static grid grid_of(pe_layout_spec spec, const pe_dense *m)
     return (grid){ b, (m->n + b - 1) / b, (m->k + b - 1) / b, m->elem_nbytes };
 }
 
-static uint64_t min64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 static bool block_is_zero(const pe_dense *m, const grid *g, uint64_t bi, uint64_t bj)
 {
@@ -29,7 +32,8 @@ static bool block_is_zero(const pe_dense *m, const grid *g, uint64_t bi, uint64_
 }
 
 /* Copies one block out of the matrix; `stride` bytes lie between the stored block's rows. */
-static void block_out(uint8_t *to, uint64_t stride, const pe_dense *m, const grid *g, uint64_t bi, uint64_t bj)
+static void block_out(uint8_t *to, uint64_t stride, const pe_dense *m, const grid *g, uint64_t bi,
+                      uint64_t bj)
 {
     uint64_t height = min64(g->b, m->n - bi * g->b), nbytes = min64(g->b, m->k - bj * g->b) * g->e;
     const uint8_t *p = (const uint8_t *)m->data + (bi * g->b * m->k + bj * g->b) * g->e;
@@ -40,7 +44,8 @@ static void block_out(uint8_t *to, uint64_t stride, const pe_dense *m, const gri
     }
 }
 
-static void block_in(pe_dense *m, const uint8_t *from, uint64_t stride, const grid *g, uint64_t bi, uint64_t bj)
+static void block_in(pe_dense *m, const uint8_t *from, uint64_t stride, const grid *g, uint64_t bi,
+                     uint64_t bj)
 {
     uint64_t height = min64(g->b, m->n - bi * g->b), nbytes = min64(g->b, m->k - bj * g->b) * g->e;
     uint8_t *p = (uint8_t *)m->data + (bi * g->b * m->k + bj * g->b) * g->e;
@@ -48,8 +53,8 @@ static void block_in(pe_dense *m, const uint8_t *from, uint64_t stride, const gr
 }
 
 /* Whether what a stored edge block holds outside of the matrix is zero. */
-static bool outside_is_zero(const pe_dense *m, const uint8_t *from, uint64_t stride, const grid *g, uint64_t bi,
-                            uint64_t bj)
+static bool outside_is_zero(const pe_dense *m, const uint8_t *from, uint64_t stride, const grid *g,
+                            uint64_t bi, uint64_t bj)
 {
     uint64_t height = min64(g->b, m->n - bi * g->b), inside = min64(g->b, m->k - bj * g->b) * g->e;
     uint8_t any = 0;
@@ -62,8 +67,8 @@ static bool outside_is_zero(const pe_dense *m, const uint8_t *from, uint64_t str
 static pe_status check_edge(pe_layout_spec spec, pe_error *err)
 {
     if (pe_layout_edge(spec) <= PE_MAX_BLOCK) return PE_OK;
-    return pe_fail(err, PE_E_ARG, "layout %s: block %u; at most %d", pe_layout_name(spec.layout), spec.block,
-                   PE_MAX_BLOCK);
+    return pe_fail(err, PE_E_ARG, "layout %s: block %u; at most %d", pe_layout_name(spec.layout),
+                   spec.block, PE_MAX_BLOCK);
 }
 
 /* ---- BSR ---- */
@@ -103,12 +108,14 @@ static pe_status bsr_decode(pe_dense *out, pe_layout_spec spec, const pe_stored 
     if (st) return st;
     for (uint64_t i = 0, at = 0; i < g.rows; i++)
         for (uint64_t end = (uint64_t)pe_get_i32(s->src[0], i + 1); at < end; at++)
-            if (!outside_is_zero(out, values + at * g.b * stride, stride, &g, i, (uint64_t)pe_get_i32(s->src[1], at)))
+            if (!outside_is_zero(out, values + at * g.b * stride, stride, &g, i,
+                                 (uint64_t)pe_get_i32(s->src[1], at)))
                 return pe_layout_bad(err, s->name, spec, "a block has values beyond the matrix");
     memset(out->data, 0, out->n * out->k * g.e);
     for (uint64_t i = 0, at = 0; i < g.rows; i++)
         for (uint64_t end = (uint64_t)pe_get_i32(s->src[0], i + 1); at < end; at++)
-            block_in(out, values + at * g.b * stride, stride, &g, i, (uint64_t)pe_get_i32(s->src[1], at));
+            block_in(out, values + at * g.b * stride, stride, &g, i,
+                     (uint64_t)pe_get_i32(s->src[1], at));
     return PE_OK;
 }
 
@@ -142,13 +149,14 @@ static void ell_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m,
         }
         for (; slot < width; slot++) {
             pe_put_i32(dst[0], i * width + slot, UINT64_MAX);
-            for (uint64_t r = 0; r < g.b; r++) memset(row + r * stride + slot * g.b * g.e, 0, g.b * g.e);
+            for (uint64_t r = 0; r < g.b; r++)
+                memset(row + r * stride + slot * g.b * g.e, 0, g.b * g.e);
         }
     }
 }
 
-static pe_status check_ell_row(const pe_dense *out, pe_layout_spec spec, const pe_stored *s, const grid *g, uint64_t i,
-                               pe_error *err)
+static pe_status check_ell_row(const pe_dense *out, pe_layout_spec spec, const pe_stored *s,
+                               const grid *g, uint64_t i, pe_error *err)
 {
     uint64_t width = s->count, stride = width * g->b * g->e;
     const uint8_t *row = (const uint8_t *)s->src[1] + i * g->b * stride;
@@ -160,11 +168,13 @@ static pe_status check_ell_row(const pe_dense *out, pe_layout_spec spec, const p
             ended = true;
             for (uint64_t r = 0; r < g->b; r++)
                 for (uint64_t j = 0; j < g->b * g->e; j++)
-                    if (row[r * stride + j]) return pe_layout_bad(err, s->name, spec, "an empty block has values");
+                    if (row[r * stride + j])
+                        return pe_layout_bad(err, s->name, spec, "an empty block has values");
             continue;
         }
         if (ended || c <= last || (uint64_t)c >= g->cols)
-            return pe_layout_bad(err, s->name, spec, "block columns are not ascending, in range, then -1");
+            return pe_layout_bad(err, s->name, spec,
+                                 "block columns are not ascending, in range, then -1");
         last = c;
         if (!outside_is_zero(out, row, stride, g, i, (uint64_t)c))
             return pe_layout_bad(err, s->name, spec, "a block has values beyond the matrix");

@@ -16,7 +16,8 @@ PE_INLINE void csr_rows(void *const *dst, const pe_dense *m, uint32_t e)
     for (uint64_t r = 0; r < m->n; r++, row += m->k * e) {
         for (uint64_t c = 0; c < m->k; c += 8) {
             uint64_t left = m->k - c < 8 ? m->k - c : 8;
-            for (uint32_t bits = pe_nonzero_bits(row + c * e, left, e); bits; bits &= bits - 1, at++) {
+            for (uint32_t bits = pe_nonzero_bits(row + c * e, left, e); bits;
+                 bits &= bits - 1, at++) {
                 uint64_t col = c + (uint64_t)__builtin_ctz(bits);
                 pe_put_i32(dst[1], at, col);
                 memcpy(values + at * e, row + col * e, e);
@@ -34,23 +35,30 @@ static void csr_encode(void *const *dst, pe_layout_spec spec, const pe_dense *m,
     else csr_rows(dst, m, 4);
 }
 
-/* row_ptr ascends from 0 to count; columns ascend within a row and lie in [0, ncols). Shared with BSR. */
-pe_status pe_check_csr_index(const pe_stored *s, pe_layout_spec spec, uint64_t nrows, uint64_t ncols, pe_error *err)
+/* row_ptr ascends from 0 to count; columns ascend within a row and lie in [0, ncols). Shared
+ * with BSR. */
+pe_status pe_check_csr_index(const pe_stored *s, pe_layout_spec spec, uint64_t nrows,
+                             uint64_t ncols, pe_error *err)
 {
     const void *ptr = s->src[0], *col = s->src[1];
-    if (pe_get_i32(ptr, 0) != 0) return pe_layout_bad(err, s->name, spec, "row_ptr does not begin at 0");
+    if (pe_get_i32(ptr, 0) != 0)
+        return pe_layout_bad(err, s->name, spec, "row_ptr does not begin at 0");
     for (uint64_t r = 0; r < nrows; r++)
-        if (pe_get_i32(ptr, r + 1) < pe_get_i32(ptr, r)) return pe_layout_bad(err, s->name, spec, "row_ptr descends");
+        if (pe_get_i32(ptr, r + 1) < pe_get_i32(ptr, r))
+            return pe_layout_bad(err, s->name, spec, "row_ptr descends");
     if ((uint64_t)pe_get_i32(ptr, nrows) != s->count)
         return pe_layout_bad(err, s->name, spec, "row_ptr does not end at the number of values");
     for (uint64_t r = 0; r < nrows; r++) {
         int64_t last = -1;
         for (int32_t i = pe_get_i32(ptr, r); i < pe_get_i32(ptr, r + 1); i++) {
             int32_t c = pe_get_i32(col, (uint64_t)i);
-            if (c <= last) return pe_layout_bad(err, s->name, spec, "columns of a row are not ascending from 0");
+            if (c <= last)
+                return pe_layout_bad(err, s->name, spec,
+                                     "columns of a row are not ascending from 0");
             last = c;
         }
-        if (last >= (int64_t)ncols) return pe_layout_bad(err, s->name, spec, "a column lies beyond the matrix");
+        if (last >= (int64_t)ncols)
+            return pe_layout_bad(err, s->name, spec, "a column lies beyond the matrix");
     }
     return PE_OK;
 }

@@ -33,9 +33,10 @@ const pe_codec *pe_codec_of(pe_layout l); /* NULL for dense */
 /* Layouts hold elements of 1, 2 and 4 bytes. */
 pe_status pe_layout_check_width(const pe_dense *m, pe_layout_spec spec, pe_error *err);
 uint64_t pe_layout_edge(pe_layout_spec spec); /* of BSR and Blocked-ELL blocks */
-/* Indexes of CSR and BSR: row_ptr ascends from 0 to count, columns ascend within a row, all in range. */
-pe_status pe_check_csr_index(const pe_stored *s, pe_layout_spec spec, uint64_t nrows, uint64_t ncols,
-                             pe_error *err);
+/* Indexes of CSR and BSR: row_ptr ascends from 0 to count, columns ascend within a row, all in
+ * range. */
+pe_status pe_check_csr_index(const pe_stored *s, pe_layout_spec spec, uint64_t nrows,
+                             uint64_t ncols, pe_error *err);
 /* "tensor NAME: layout: what" as PE_E_INPUT. */
 pe_status pe_layout_bad(pe_error *err, const char *name, pe_layout_spec spec, const char *what);
 

@@ -2,7 +2,10 @@
  * Each row's bits start at a byte. Read next: lib/tensor/layout_2of4.c. */
 #include "lib/tensor/layout_impl.h"
 
-PE_INLINE uint64_t min64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+PE_INLINE uint64_t min64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 PE_INLINE uint64_t count_bits(const pe_dense *m, uint32_t e)
 {
@@ -15,7 +18,9 @@ PE_INLINE uint64_t count_bits(const pe_dense *m, uint32_t e)
 static pe_status bitmask_count(uint64_t *out, pe_layout_spec spec, const pe_dense *m, pe_error *err)
 {
     (void)spec, (void)err;
-    *out = m->elem_nbytes == 1 ? count_bits(m, 1) : m->elem_nbytes == 2 ? count_bits(m, 2) : count_bits(m, 4);
+    *out = m->elem_nbytes == 1   ? count_bits(m, 1)
+           : m->elem_nbytes == 2 ? count_bits(m, 2)
+                                 : count_bits(m, 4);
     return PE_OK;
 }
 
@@ -52,11 +57,15 @@ static uint64_t count_mask(const uint8_t *mask, uint64_t n, uint64_t used)
     return count;
 }
 
-static pe_status check_mask(pe_layout_spec spec, const pe_stored *s, uint64_t n, uint64_t used, pe_error *err)
+static pe_status check_mask(pe_layout_spec spec, const pe_stored *s, uint64_t n, uint64_t used,
+                            pe_error *err)
 {
     uint64_t bits = count_mask(s->src[0], n, used);
-    if (bits == UINT64_MAX) return pe_layout_bad(err, s->name, spec, "the mask has a bit beyond the last column");
-    if (bits != s->count) return pe_layout_bad(err, s->name, spec, "the mask has not as many bits as there are values");
+    if (bits == UINT64_MAX)
+        return pe_layout_bad(err, s->name, spec, "the mask has a bit beyond the last column");
+    if (bits != s->count)
+        return pe_layout_bad(err, s->name, spec,
+                             "the mask has not as many bits as there are values");
     return PE_OK;
 }
 
@@ -69,7 +78,8 @@ PE_INLINE void bitmask_expand(pe_dense *out, const uint8_t *mask, const uint8_t 
                 memcpy(row + (c + (uint64_t)__builtin_ctz(bits)) * e, values, e);
 }
 
-static pe_status bitmask_decode(pe_dense *out, pe_layout_spec spec, const pe_stored *s, pe_error *err)
+static pe_status bitmask_decode(pe_dense *out, pe_layout_spec spec, const pe_stored *s,
+                                pe_error *err)
 {
     pe_status st = check_mask(spec, s, out->n, out->k, err);
     if (st) return st;
@@ -145,7 +155,8 @@ static bool padding_is_zero(const pe_dense *out, const uint8_t *mask, const uint
     return true;
 }
 
-static pe_status block4_decode(pe_dense *out, pe_layout_spec spec, const pe_stored *s, pe_error *err)
+static pe_status block4_decode(pe_dense *out, pe_layout_spec spec, const pe_stored *s,
+                               pe_error *err)
 {
     const uint8_t *mask = s->src[0], *values = s->src[1];
     uint8_t *row = out->data;

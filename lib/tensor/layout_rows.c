@@ -1,5 +1,5 @@
-/* lib/tensor/layout_rows.c - layouts made from blocks of rows, so that no matrix need be held whole.
- * Read next: lib/io/rewrite.h. */
+/* lib/tensor/layout_rows.c - layouts made from blocks of rows, so that no matrix need be held
+ * whole. Read next: lib/io/rewrite.h. */
 #include "lib/base/error.h"
 #include "lib/tensor/layout_impl.h"
 
@@ -37,7 +37,8 @@ void pe_layout_stats_add(pe_layout_stats *s, const pe_dense *rows)
 
 pe_layout pe_layout_best(const pe_layout_stats *s, uint64_t n, uint64_t k, uint32_t elem_nbytes)
 {
-    const uint64_t count[PE_NLAYOUTS] = { [PE_LAYOUT_BITMASK] = s->nonzero, [PE_LAYOUT_BLOCK4] = s->blocks4,
+    const uint64_t count[PE_NLAYOUTS] = { [PE_LAYOUT_BITMASK] = s->nonzero,
+                                          [PE_LAYOUT_BLOCK4] = s->blocks4,
                                           [PE_LAYOUT_CSR] = s->nonzero };
     pe_layout best = PE_LAYOUT_DENSE;
     uint64_t least = n * k * elem_nbytes;
@@ -46,7 +47,8 @@ pe_layout pe_layout_best(const pe_layout_stats *s, uint64_t n, uint64_t k, uint3
         int nparts;
         if (l == PE_LAYOUT_2OF4 && s->over_2of4) continue;
         /* a layout whose index does not fit is no choice */
-        if (pe_layout_parts(parts, &nparts, (pe_layout_spec){ (pe_layout)l, 0 }, n, k, elem_nbytes, count[l], NULL))
+        if (pe_layout_parts(parts, &nparts, (pe_layout_spec){ (pe_layout)l, 0 }, n, k, elem_nbytes,
+                            count[l], NULL))
             continue;
         uint64_t nbytes = pe_parts_nbytes(parts, nparts);
         if (nbytes >= least) continue;
@@ -56,8 +58,8 @@ pe_layout pe_layout_best(const pe_layout_stats *s, uint64_t n, uint64_t k, uint3
     return best;
 }
 
-pe_status pe_layout_count_rows(uint64_t *count, pe_layout_spec spec, const pe_dense *rows, uint64_t row0,
-                               pe_error *err)
+pe_status pe_layout_count_rows(uint64_t *count, pe_layout_spec spec, const pe_dense *rows,
+                               uint64_t row0, pe_error *err)
 {
     uint64_t units = 0;
     if (spec.layout == PE_LAYOUT_DENSE) return PE_OK;
@@ -72,12 +74,13 @@ pe_status pe_layout_count_rows(uint64_t *count, pe_layout_spec spec, const pe_de
 /* Row offsets of these rows become those of the matrix. */
 static void shift_row_ptr(void *row_ptr, uint64_t n, uint64_t base)
 {
-    for (uint64_t i = 0; i <= n; i++) pe_put_i32(row_ptr, i, (uint64_t)pe_get_i32(row_ptr, i) + base);
+    for (uint64_t i = 0; i <= n; i++)
+        pe_put_i32(row_ptr, i, (uint64_t)pe_get_i32(row_ptr, i) + base);
 }
 
-void pe_layout_encode_rows(void *const dst[PE_MAX_PARTS], uint64_t at[PE_MAX_PARTS], uint64_t size[PE_MAX_PARTS],
-                           pe_layout_spec spec, const pe_dense *rows, uint64_t row0, uint64_t base,
-                           uint64_t count)
+void pe_layout_encode_rows(void *const dst[PE_MAX_PARTS], uint64_t at[PE_MAX_PARTS],
+                           uint64_t size[PE_MAX_PARTS], pe_layout_spec spec, const pe_dense *rows,
+                           uint64_t row0, uint64_t base, uint64_t count)
 {
     pe_part part[PE_MAX_PARTS], before[PE_MAX_PARTS];
     int nparts;
@@ -90,7 +93,9 @@ void pe_layout_encode_rows(void *const dst[PE_MAX_PARTS], uint64_t at[PE_MAX_PAR
         before[i].nbytes = 0;
         size[i] = part[i].nbytes;
     }
-    if (row0) (void)pe_layout_parts(before, &nparts, spec, row0, k, (uint32_t)e, codec == &pe_codec_blocked_ell ? count : base, NULL);
+    if (row0)
+        (void)pe_layout_parts(before, &nparts, spec, row0, k, (uint32_t)e,
+                              codec == &pe_codec_blocked_ell ? count : base, NULL);
     for (int i = 0; i < nparts; i++) at[i] = before[i].nbytes;
     if (!codec) memcpy(dst[0], rows->data, rows->n * k * e);
     else codec->encode(dst, spec, rows, count);
@@ -102,4 +107,3 @@ void pe_layout_encode_rows(void *const dst[PE_MAX_PARTS], uint64_t at[PE_MAX_PAR
     memmove(dst[0], (uint8_t *)dst[0] + 4, nrows * 4);
     size[0] -= 4;
 }
-

@@ -7,8 +7,8 @@
 
 /* Whether pe_widen_f32 takes it: F32, F64, F16, BF16. */
 bool pe_dtype_is_float(pe_dtype t);
-/* n elements to f32; F64 is rounded to nearest even (too large: Inf). x may lie in the upper part of
- * y when its elements are not wider than 4 bytes: y is written behind what is read. */
+/* n elements to f32; F64 is rounded to nearest even (too large: Inf). x may lie in the upper
+ * part of y when its elements are not wider than 4 bytes: y is written behind what is read. */
 void pe_widen_f32(float *y, const void *x, pe_dtype t, size_t n);
 /* f32 to F32, F16 or BF16, nearest, ties to even. Returns the index of the first finite value that
  * became Inf, or n. y may be x. */

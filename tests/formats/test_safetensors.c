@@ -19,8 +19,8 @@ static void hex(char *to, const uint8_t *bytes, size_t n)
     for (size_t i = 0; i < n; i++) sprintf(to + 2 * i, "%02x", bytes[i]);
 }
 
-/* jansson takes no key with U+0000, so the expected contents are read with that character, the bytes
- * C0 80 in our names, written as the section sign. */
+/* jansson takes no key with U+0000, so the expected contents are read with that character, the
+ * bytes C0 80 in our names, written as the section sign. */
 static const pe_array *find(const pe_ckpt *c, const char *name)
 {
     char copy[512];
@@ -85,8 +85,9 @@ static void check_file(const char *path, const char *expected)
 
 static void test_good_files(void **state)
 {
-    static const char *const names[] = { "dtypes", "empty", "f4", "many", "metadata_only", "names", "order",
-                                         "rank0_zero", "rank8", "spaces", "special", "unaligned" };
+    static const char *const names[] = { "dtypes",        "empty",  "f4",      "many",
+                                         "metadata_only", "names",  "order",   "rank0_zero",
+                                         "rank8",         "spaces", "special", "unaligned" };
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[256], expected[256];
@@ -105,7 +106,8 @@ static void test_shards(void **state)
 /* What the reader takes, the writer gives back with the same names, types, shapes and metadata. */
 static void test_header_round_trip(void **state)
 {
-    static const char *const names[] = { "dtypes", "names", "order", "rank0_zero", "rank8", "metadata_only" };
+    static const char *const names[] = { "dtypes",     "names", "order",
+                                         "rank0_zero", "rank8", "metadata_only" };
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[256], *header = NULL;
@@ -117,7 +119,8 @@ static void test_header_round_trip(void **state)
         assert_int_equal(pe_file_open(&f, path, NULL), PE_OK);
         assert_int_equal(pe_st_read(&a, f, NULL), PE_OK);
         assert_int_equal(pe_st_arrange(a.entries, a.nentries, &data, NULL), PE_OK);
-        assert_int_equal(pe_st_header(&header, &nbytes, a.entries, a.nentries, a.metadata, 4096, NULL), PE_OK);
+        assert_int_equal(
+            pe_st_header(&header, &nbytes, a.entries, a.nentries, a.metadata, 4096, NULL), PE_OK);
         assert_int_equal(nbytes % 8, 0);
         assert_true(nbytes >= 4096);
         assert_int_equal(pe_st_parse(&b, header, nbytes, nbytes + data, path, NULL), PE_OK);

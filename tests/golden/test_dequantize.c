@@ -1,5 +1,5 @@
-/* tests/golden/test_dequantize.c - int8 checkpoints that compressed-tensors wrote, turned into floats:
- * every value as the library itself decompresses it. Read next: lib/convert/int8.c. */
+/* tests/golden/test_dequantize.c - int8 checkpoints that compressed-tensors wrote, turned into
+ * floats: every value as the library itself decompresses it. Read next: lib/convert/int8.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,12 +39,14 @@ static size_t compare(const char *out, const char *expected)
         float *want = read_f32(e, name, &n), *got = read_f32(c, name + sizeof prefix - 1, &m);
         assert_int_equal(n, m);
         for (uint64_t j = 0; j < n; j++) /* -0 == +0: the expected values were rounded as floats */
-            if (!(want[j] == got[j])) fail_msg("%s: element %d: %g, expected %g", name, (int)j, got[j], want[j]);
+            if (!(want[j] == got[j]))
+                fail_msg("%s: element %d: %g, expected %g", name, (int)j, got[j], want[j]);
         free(want);
         free(got);
         checked++;
     }
-    for (size_t i = 0; i < pe_ckpt_narrays(c); i++) assert_null(strstr(pe_ckpt_array(c, i)->name, "weight_"));
+    for (size_t i = 0; i < pe_ckpt_narrays(c); i++)
+        assert_null(strstr(pe_ckpt_array(c, i)->name, "weight_"));
     assert_null(pe_ckpt_quantization(c));
     pe_ckpt_close(c);
     pe_ckpt_close(e);
@@ -80,7 +82,8 @@ static void test_part_of_a_model(void **state)
     if (pe_convert_checkpoint(NULL, DATA "ct_w8a8", out, &p, &err)) fail_msg("%s", err.text);
     assert_int_equal(pe_ckpt_open(&c, out, NULL), PE_OK);
     assert_int_equal(pe_ckpt_find(c, "model.layers.0.self_attn.q_proj.weight")->dtype, PE_I8);
-    assert_int_equal(pe_ckpt_find(c, "model.layers.0.self_attn.q_proj.weight_scale")->dtype, PE_F32);
+    assert_int_equal(pe_ckpt_find(c, "model.layers.0.self_attn.q_proj.weight_scale")->dtype,
+                     PE_F32);
     assert_int_equal(pe_ckpt_find(c, "model.layers.0.self_attn.k_proj.weight")->dtype, PE_BF16);
     assert_null(pe_ckpt_find(c, "model.layers.0.self_attn.k_proj.weight_scale"));
     assert_int_equal(json_array_size(json_object_get(pe_ckpt_quantization(c), "ignore")), 1 + 6);
@@ -97,7 +100,8 @@ static int remove_scratch(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_part_of_a_model) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_checkpoints),
+                                        cmocka_unit_test(test_part_of_a_model) };
     if (!mkdtemp(scratch)) return 1;
     return cmocka_run_group_tests(tests, NULL, remove_scratch);
 }

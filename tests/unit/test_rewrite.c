@@ -31,7 +31,8 @@ typedef struct thinner {
     size_t width;
 } thinner;
 
-static pe_status thin(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker, pe_error *err)
+static pe_status thin(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                      int worker, pe_error *err)
 {
     thinner *t = user;
     (void)worker, (void)err;
@@ -44,7 +45,8 @@ static pe_status thin(void *user, void *out, const void *in, uint64_t row0, uint
     return PE_OK;
 }
 
-static void rewrite(const char *from, const char *to, pe_layout_spec spec, bool choose, uint64_t keep_of, int nthreads)
+static void rewrite(const char *from, const char *to, pe_layout_spec spec, bool choose,
+                    uint64_t keep_of, int nthreads)
 {
     pe_error err = { 0 };
     pe_ckpt *c = NULL;
@@ -75,7 +77,9 @@ static void rewrite(const char *from, const char *to, pe_layout_spec spec, bool 
     assert_int_equal(pe_rewrite_declare(w, items, n, &err), PE_OK);
     assert_int_equal(pe_ckptw_begin(w, &err), PE_OK);
     if (pe_rewrite_run(&input, w, items, n, c, pool, quiet, &err)) fail_msg("%s", err.text);
-    assert_int_equal(pe_step_new(&step, "pe-test", json_pack("{si}", "keep_of", (int)keep_of), 7, &input, NULL, &err), PE_OK);
+    assert_int_equal(pe_step_new(&step, "pe-test", json_pack("{si}", "keep_of", (int)keep_of), 7,
+                                 &input, NULL, &err),
+                     PE_OK);
     if (pe_ckptw_commit(w, pe_ckpt_config(c), step, NULL, &err)) fail_msg("%s", err.text);
     json_decref(step);
     free(items);
@@ -126,9 +130,13 @@ static void assert_same_file(const char *dir_a, const char *dir_b, const char *n
 /* Every layout holds the thinned model, and gives it back dense. */
 static void test_layouts_round_trip(void **state)
 {
-    static const struct { pe_layout layout; uint64_t keep_of; } cases[] = {
-        { PE_LAYOUT_DENSE, 3 }, { PE_LAYOUT_BITMASK, 2 }, { PE_LAYOUT_BLOCK4, 5 }, { PE_LAYOUT_2OF4, 2 },
-        { PE_LAYOUT_CSR, 9 }, { PE_LAYOUT_BSR, 700 }, { PE_LAYOUT_BLOCKED_ELL, 700 },
+    static const struct {
+        pe_layout layout;
+        uint64_t keep_of;
+    } cases[] = {
+        { PE_LAYOUT_DENSE, 3 },         { PE_LAYOUT_BITMASK, 2 }, { PE_LAYOUT_BLOCK4, 5 },
+        { PE_LAYOUT_2OF4, 2 },          { PE_LAYOUT_CSR, 9 },     { PE_LAYOUT_BSR, 700 },
+        { PE_LAYOUT_BLOCKED_ELL, 700 },
     };
     char mid[256], back[256];
     (void)state;
@@ -173,7 +181,8 @@ static void test_history(void **state)
     assert_int_equal(pe_provenance_history(&history, d, &err), PE_OK);
     assert_int_equal(json_array_size(history), 2);
     json_t *last = json_array_get(history, 1);
-    assert_string_equal(json_string_value(json_object_get(last, "input")), pe_provenance_content(first));
+    assert_string_equal(json_string_value(json_object_get(last, "input")),
+                        pe_provenance_content(first));
     assert_string_equal(json_string_value(json_object_get(last, "tool")), "pe-test");
     assert_null(json_object_get(pe_ckpt_config(d), "pe_layouts"));
     assert_non_null(json_object_get(pe_ckpt_config(c), "pe_layouts"));
@@ -199,7 +208,8 @@ static void test_long_step(void **state)
     for (size_t i = 0, index; i < pe_ckpt_narrays(c); i++)
         assert_int_equal(pe_ckptw_add_like(w, &index, pe_ckpt_array(c, i), &err), PE_OK);
     assert_int_equal(pe_ckptw_begin(w, &err), PE_OK);
-    for (size_t i = pe_ckpt_narrays(c); i-- > 0;) { /* second half first: digests are taken by reading back */
+    for (size_t i = pe_ckpt_narrays(c);
+         i-- > 0;) { /* second half first: digests are taken by reading back */
         const pe_array *a = pe_ckpt_array(c, i);
         char *data = malloc(a->nbytes);
         size_t half = a->nbytes / 2;
@@ -213,7 +223,9 @@ static void test_long_step(void **state)
     assert_int_equal(pe_ckpt_open(&d, out, NULL), PE_OK);
     json_t *all = NULL;
     assert_int_equal(pe_provenance_read(&all, d, &err), PE_OK);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(all, "history"), 0), "tool")), text);
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(json_object_get(all, "history"), 0), "tool")),
+                        text);
     /* the same values written in order have the same content digest */
     char plain[256];
     rewrite(MODEL, in_scratch(plain, "plain"), (pe_layout_spec){ 0 }, false, 0, 2);
@@ -230,10 +242,12 @@ static void test_long_step(void **state)
     pe_ckpt_close(d);
 }
 
-static pe_status refuse(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker, pe_error *err)
+static pe_status refuse(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                        int worker, pe_error *err)
 {
     (void)out, (void)in, (void)nrows, (void)worker, (void)row0;
-    return strcmp(user, "stop") ? PE_OK : (err->status = PE_E_INPUT, strcpy(err->text, "no"), PE_E_INPUT);
+    return strcmp(user, "stop") ? PE_OK
+                                : (err->status = PE_E_INPUT, strcpy(err->text, "no"), PE_E_INPUT);
 }
 
 /* A failing pass names the tensor and leaves nothing behind. */
@@ -248,8 +262,14 @@ static void test_failure(void **state)
     (void)state;
     assert_int_equal(pe_ckpt_open(&c, MODEL, NULL), PE_OK);
     pe_rewrite_item items[2] = {
-        { .from = pe_ckpt_array(c, 0), .dtype = pe_ckpt_array(c, 0)->dtype, .rows = refuse, .user = "go" },
-        { .from = pe_ckpt_array(c, 1), .dtype = pe_ckpt_array(c, 1)->dtype, .rows = refuse, .user = "stop" },
+        { .from = pe_ckpt_array(c, 0),
+          .dtype = pe_ckpt_array(c, 0)->dtype,
+          .rows = refuse,
+          .user = "go" },
+        { .from = pe_ckpt_array(c, 1),
+          .dtype = pe_ckpt_array(c, 1)->dtype,
+          .rows = refuse,
+          .user = "stop" },
     };
     assert_int_equal(pe_rewrite_plan(items, 2, c, NULL, quiet, &err), PE_OK);
     assert_int_equal(pe_ckptw_open(&w, in_scratch(out, "fail"), c, false, &err), PE_OK);
@@ -273,8 +293,11 @@ static int remove_scratch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts_round_trip), cmocka_unit_test(test_threads), cmocka_unit_test(test_history),
-        cmocka_unit_test(test_long_step), cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_layouts_round_trip),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_long_step),
+        cmocka_unit_test(test_failure),
     };
     if (!mkdtemp(scratch)) return 1;
     return cmocka_run_group_tests(tests, NULL, remove_scratch);
