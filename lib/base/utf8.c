@@ -14,7 +14,7 @@ static size_t sequence(const unsigned char *s, size_t n)
     else if (c >= 0xe0 && c <= 0xef) len = 3;
     else if (c >= 0xf0 && c <= 0xf4) len = 4;
     else return 0;
-    if (c == 0xe0) low = 0xa0; /* the second byte rules out overlong forms, */
+    if (c == 0xe0) low = 0xa0;  /* the second byte rules out overlong forms, */
     if (c == 0xed) high = 0x9f; /* surrogates */
     if (c == 0xf0) low = 0x90;
     if (c == 0xf4) high = 0x8f; /* and what lies above U+10FFFF */

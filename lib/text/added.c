@@ -35,8 +35,9 @@ pe_status pe_added_add(pe_added *a, const pe_added_token *t, const pe_vocab *v, 
     size_t nbytes = strlen(t->content);
     if (!nbytes) return PE_OK; /* as the library does */
     if (nbytes > PE_ADDED_MAX_NBYTES)
-        return pe_fail(err, PE_E_INPUT, "added_tokens: \"%.40s\"...: %zu bytes, expected at most %d",
-                       t->content, nbytes, PE_ADDED_MAX_NBYTES);
+        return pe_fail(err, PE_E_INPUT,
+                       "added_tokens: \"%.40s\"...: %zu bytes, expected at most %d", t->content,
+                       nbytes, PE_ADDED_MAX_NBYTES);
     pe_added_token copy = *t;
     int32_t old = pe_trie_find(&a->by_name, t->content, nbytes);
     copy.id = old >= 0 ? a->v[old].id : pe_trie_find(&v->trie, t->content, nbytes);
@@ -80,8 +81,10 @@ static pe_status put_normalized(pe_added_set *s, pe_added_token *t, size_t index
     if (!text) st = pe_fail_nomem(err, "added tokens", 4 * c.n + 1);
     for (size_t i = 0; !st && i < c.n; i++) nbytes += pe_utf8_put(text + nbytes, c.v[i].cp);
     if (!st && !nbytes)
-        st = pe_fail(err, PE_E_INPUT, "added_tokens: \"%.40s\": nothing is left of it when normalized; "
-                                      "expected \"normalized\": false", t->content);
+        st = pe_fail(err, PE_E_INPUT,
+                     "added_tokens: \"%.40s\": nothing is left of it when normalized; "
+                     "expected \"normalized\": false",
+                     t->content);
     if (!st) st = put(s, text, nbytes, index, err);
     if (!st) text[nbytes] = '\0';
     t->shown = text;
@@ -120,8 +123,8 @@ void pe_added_release(pe_added *a)
 }
 
 /* Leftmost-longest match at or after *at. */
-static const pe_added_token *find(size_t *at, size_t *end, const pe_added *a, const pe_added_set *set,
-                                  const char *text, size_t nbytes)
+static const pe_added_token *find(size_t *at, size_t *end, const pe_added *a,
+                                  const pe_added_set *set, const char *text, size_t nbytes)
 {
     for (size_t i = *at; i < nbytes; i++) {
         if (set->nfirst == 1) {
@@ -132,7 +135,8 @@ static const pe_added_token *find(size_t *at, size_t *end, const pe_added *a, co
             while (i < nbytes && !set->first[(unsigned char)text[i]]) i++;
         }
         uint32_t node = PE_TRIE_ROOT, best = 0, e;
-        for (size_t k = i; k < nbytes && (e = pe_trie_step(&set->trie, node, (unsigned char)text[k])); k++) {
+        for (size_t k = i;
+             k < nbytes && (e = pe_trie_step(&set->trie, node, (unsigned char)text[k])); k++) {
             node = e >> 1;
             if (!(e & 1)) continue;
             best = node;

@@ -33,8 +33,8 @@ typedef struct pe_added {
 
 enum { PE_ADDED_MAX_NBYTES = 4096 };
 
-/* A token of tokenizer.json; `t->content` is borrowed and copied, `t->id` is assigned as the Hugging
- * Face library does: the vocabulary's id, else the next free one. Known content replaces. */
+/* A token of tokenizer.json; `t->content` is copied, `t->id` is assigned as the Hugging Face
+ * library does: the vocabulary's id, else the next free one. Known content replaces. */
 pe_status pe_added_add(pe_added *a, const pe_added_token *t, const pe_vocab *v, pe_error *err);
 /* Call when all are in: builds the two sets. */
 pe_status pe_added_finish(pe_added *a, const pe_normalizer *z, pe_error *err);

@@ -20,7 +20,8 @@ void pe_ascii_prepare(pe_tokenizer *t)
         t->ascii_class[c] = c < 128 ? LETTER : OTHER;
         if (clean && (flags & PE_UNI_DROP)) t->ascii_class[c] = OTHER;
         else if (flags & PE_UNI_WS) t->ascii_class[c] = SPACE;
-        else if ((flags & PE_UNI_PUNCT) && t->pretokenizer == PE_PRETOK_BERT) t->ascii_class[c] = PUNCT;
+        else if ((flags & PE_UNI_PUNCT) && t->pretokenizer == PE_PRETOK_BERT)
+            t->ascii_class[c] = PUNCT;
     }
 }
 

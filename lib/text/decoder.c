@@ -26,10 +26,12 @@ static size_t replace(char *text, size_t n, const char *from, const char *to)
 static size_t clean_up(char *text, size_t n)
 {
     static const char *const pair[][2] = {
-        { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" },
-        { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" },
+        { " .", "." },   { " ?", "?" },     { " !", "!" },     { " ,", "," },
+        { " ' ", "'" },  { " n't", "n't" }, { " 'm", "'m" },   { " do not", " don't" },
+        { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" },
     };
-    for (size_t i = 0; i < sizeof pair / sizeof *pair; i++) n = replace(text, n, pair[i][0], pair[i][1]);
+    for (size_t i = 0; i < sizeof pair / sizeof *pair; i++)
+        n = replace(text, n, pair[i][0], pair[i][1]);
     return n;
 }
 

@@ -7,8 +7,8 @@
 
 typedef struct pe_decoder {
     enum { PE_DECODER_NONE, PE_DECODER_WORDPIECE } kind; /* none: tokens with a space between */
-    bool cleanup;   /* takes the space before punctuation and English contractions away */
-    char *prefix;   /* of word-inner tokens */
+    bool cleanup; /* takes the space before punctuation and English contractions away */
+    char *prefix; /* of word-inner tokens */
 } pe_decoder;
 
 /* Growing text; all-zero is empty. */

@@ -1,4 +1,5 @@
-/* lib/text/encode.c - text to ids: cut out added tokens, encode the rest, truncate, apply the template.
+/* lib/text/encode.c - text to ids: cut out added tokens, encode the rest, truncate, apply the
+ * template.
  * Read next: lib/text/piece.c. */
 #include <string.h>
 
@@ -12,8 +13,8 @@ enum { MAX_TEXT_NBYTES = INT32_MAX }; /* offsets are 32 bits inside */
 static pe_status check_text(const char *text, size_t nbytes, const char *which, pe_error *err)
 {
     if (nbytes > MAX_TEXT_NBYTES)
-        return pe_fail(err, PE_E_INPUT, "%s: %zu bytes, expected at most %d; split it", which, nbytes,
-                       (int)MAX_TEXT_NBYTES);
+        return pe_fail(err, PE_E_INPUT, "%s: %zu bytes, expected at most %d; split it", which,
+                       nbytes, (int)MAX_TEXT_NBYTES);
     size_t valid = pe_utf8_valid(text, nbytes);
     if (valid == nbytes) return PE_OK;
     return pe_fail(err, PE_E_INPUT, "%s: byte 0x%02x at offset %zu is not UTF-8", which,
@@ -28,15 +29,16 @@ static bool encode_gap(pe_token_list *out, pe_text_work *w, const pe_tokenizer *
     return pe_piece_encode(out, w, t, text, begin, end);
 }
 
-static bool encode_text(pe_token_list *out, pe_text_work *w, const pe_tokenizer *t, const char *text,
-                        size_t nbytes)
+static bool encode_text(pe_token_list *out, pe_text_work *w, const pe_tokenizer *t,
+                        const char *text, size_t nbytes)
 {
     pe_added_scan scan = { 0 };
     const pe_added_token *a;
     size_t at = 0, begin, end;
     out->n = 0;
     while ((a = pe_added_next(&scan, &begin, &end, &t->added, &t->added.raw, text, nbytes))) {
-        if (!encode_gap(out, w, t, text, at, begin) || !pe_token_push(out, a->id, begin, end)) return false;
+        if (!encode_gap(out, w, t, text, at, begin) || !pe_token_push(out, a->id, begin, end))
+            return false;
         at = end;
     }
     return encode_gap(out, w, t, text, at, nbytes);
@@ -59,7 +61,8 @@ static bool reserve(pe_encoding *out, size_t n)
     return true;
 }
 
-static void put(pe_encoding *out, int32_t id, int32_t type_id, size_t begin, size_t end, bool special)
+static void put(pe_encoding *out, int32_t id, int32_t type_id, size_t begin, size_t end,
+                bool special)
 {
     size_t i = out->n++;
     out->ids[i] = id;
@@ -92,8 +95,9 @@ static pe_status assemble(pe_encoding *out, const pe_text_work *w, const pe_temp
     return PE_OK;
 }
 
-pe_status pe_tokenizer_encode(pe_encoding *out, const pe_tokenizer *t, const char *text, size_t nbytes,
-                              const char *text2, size_t nbytes2, const pe_encode_params *p, pe_error *err)
+pe_status pe_tokenizer_encode(pe_encoding *out, const pe_tokenizer *t, const char *text,
+                              size_t nbytes, const char *text2, size_t nbytes2,
+                              const pe_encode_params *p, pe_error *err)
 {
     const pe_encode_params none = { 0 };
     if (!p) p = &none;

@@ -1,5 +1,5 @@
-/* lib/text/load_json.c - tokenizer.json: added tokens, vocabulary and model; the parts around them are
- * in load_parts.c. Read next: lib/text/tokenizer.h. */
+/* lib/text/load_json.c - tokenizer.json: added tokens, vocabulary and model; the parts around them
+ * are in load_parts.c. Read next: lib/text/tokenizer.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +20,8 @@ static pe_status load_vocab(pe_vocab *v, const json_t *vocab, pe_error *err)
     json_object_foreach((json_t *)vocab, key, id)
     {
         if (!json_is_integer(id))
-            return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\": expected an integer as its id", key);
+            return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\": expected an integer as its id",
+                           key);
         st = pe_vocab_add(v, key, strlen(key), json_integer_value(id), err);
         if (st) return st;
     }
@@ -36,21 +37,24 @@ static pe_status load_model(pe_tokenizer *t, const json_t *o, const char *path, 
     pe_status st = pe_json_str(&type, o, "type", true, where, err);
     if (st) return st;
     if (strcmp(type, "WordPiece") != 0)
-        return pe_fail(err, PE_E_UNSUPPORTED, "%s: found type \"%.40s\", pe knows WordPiece", where, type);
+        return pe_fail(err, PE_E_UNSUPPORTED, "%s: found type \"%.40s\", pe knows WordPiece", where,
+                       type);
     const json_t *vocab = json_object_get(o, "vocab");
     if (!json_is_object(vocab))
         return pe_fail(err, PE_E_INPUT, "%s: \"vocab\" is not an object of token: id", where);
     st = pe_json_str(&unk, o, "unk_token", false, where, err);
     if (!st) st = pe_json_str(&prefix, o, "continuing_subword_prefix", false, where, err);
     if (!st)
-        st = pe_json_int(&max_chars, o, "max_input_chars_per_word", 1, MAX_CHARS_PER_WORD, false, where, err);
+        st = pe_json_int(&max_chars, o, "max_input_chars_per_word", 1, MAX_CHARS_PER_WORD, false,
+                         where, err);
     if (st) return st;
     st = load_vocab(&t->vocab, vocab, err);
     if (!st) st = pe_wordpiece_init(&t->model, &t->vocab, unk, prefix, (size_t)max_chars, err);
     return st ? pe_fail_prefix(err, st, "%s", path) : PE_OK;
 }
 
-pe_status pe_tokenizer_load_added(pe_tokenizer *t, const json_t *o, const char *where, pe_error *err)
+pe_status pe_tokenizer_load_added(pe_tokenizer *t, const json_t *o, const char *where,
+                                  pe_error *err)
 {
     pe_added_token a = { 0 };
     const char *content = NULL;
@@ -72,7 +76,8 @@ static pe_status load_added(pe_tokenizer *t, const json_t *list, const char *pat
     pe_status st = PE_OK;
     char where[512];
     if (!list || json_is_null(list)) return PE_OK;
-    if (!json_is_array(list)) return pe_fail(err, PE_E_INPUT, "%s: \"added_tokens\" is not a list", path);
+    if (!json_is_array(list))
+        return pe_fail(err, PE_E_INPUT, "%s: \"added_tokens\" is not a list", path);
     for (size_t i = 0; !st && i < json_array_size(list); i++) {
         snprintf(where, sizeof where, "%s: added_tokens[%zu]", path, i);
         st = pe_tokenizer_load_added(t, json_array_get(list, i), where, err);
@@ -88,7 +93,9 @@ static pe_status load_parts(pe_tokenizer *t, const json_t *doc, const char *path
         st = pe_fail(err, PE_E_UNSUPPORTED, "%s: version \"%.40s\", expected 1.0", path, version);
     if (!st) st = load_model(t, json_object_get(doc, "model"), path, err);
     if (!st) st = pe_load_normalizer(&t->normalizer, json_object_get(doc, "normalizer"), path, err);
-    if (!st) st = pe_load_pretokenizer(&t->pretokenizer, json_object_get(doc, "pre_tokenizer"), path, err);
+    if (!st)
+        st = pe_load_pretokenizer(&t->pretokenizer, json_object_get(doc, "pre_tokenizer"), path,
+                                  err);
     if (!st) st = load_added(t, json_object_get(doc, "added_tokens"), path, err);
     if (!st) {
         st = pe_added_finish(&t->added, &t->normalizer, err);

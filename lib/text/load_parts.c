@@ -18,13 +18,15 @@ static const char *place(char where[PLACE], const char *path, const char *part)
 
 static pe_status refuse(const char *where, const char *type, const char *known, pe_error *err)
 {
-    return pe_fail(err, PE_E_UNSUPPORTED, "%s: found type \"%.40s\", pe knows %s", where, type, known);
+    return pe_fail(err, PE_E_UNSUPPORTED, "%s: found type \"%.40s\", pe knows %s", where, type,
+                   known);
 }
 
 static pe_status push(pe_normalizer *z, pe_norm_step step, pe_error *err)
 {
     if (z->nsteps == PE_NORM_MAX_STEPS)
-        return pe_fail(err, PE_E_UNSUPPORTED, "normalizer: more than %d steps", (int)PE_NORM_MAX_STEPS);
+        return pe_fail(err, PE_E_UNSUPPORTED, "normalizer: more than %d steps",
+                       (int)PE_NORM_MAX_STEPS);
     z->step[z->nsteps++] = (uint8_t)step;
     return PE_OK;
 }
@@ -40,7 +42,8 @@ pe_status pe_normalizer_bert(pe_normalizer *z, const pe_bert_norm *o, pe_error *
     return st;
 }
 
-static pe_status bert_normalizer(pe_normalizer *z, const json_t *o, const char *where, pe_error *err)
+static pe_status bert_normalizer(pe_normalizer *z, const json_t *o, const char *where,
+                                 pe_error *err)
 {
     pe_bert_norm b = { .clean_text = true, .chinese = true, .lowercase = true };
     pe_status st = pe_json_bool(&b.clean_text, o, "clean_text", false, where, err);
@@ -87,7 +90,8 @@ pe_status pe_load_normalizer(pe_normalizer *z, const json_t *o, const char *path
     return st;
 }
 
-static pe_status one_pretokenizer(pe_pretokenizer *out, const json_t *o, const char *where, pe_error *err)
+static pe_status one_pretokenizer(pe_pretokenizer *out, const json_t *o, const char *where,
+                                  pe_error *err)
 {
     const char *type = NULL;
     pe_status st = pe_json_str(&type, o, "type", true, where, err);
@@ -99,7 +103,8 @@ static pe_status one_pretokenizer(pe_pretokenizer *out, const json_t *o, const c
     return PE_OK;
 }
 
-pe_status pe_load_pretokenizer(pe_pretokenizer *out, const json_t *o, const char *path, pe_error *err)
+pe_status pe_load_pretokenizer(pe_pretokenizer *out, const json_t *o, const char *path,
+                               pe_error *err)
 {
     char where[PLACE];
     const json_t *list = NULL;
@@ -115,8 +120,10 @@ pe_status pe_load_pretokenizer(pe_pretokenizer *out, const json_t *o, const char
 pe_status pe_template_bert(pe_tokenizer *t, int32_t cls, int32_t sep, pe_error *err)
 {
     const pe_template_item item[] = {
-        { .special = true, .id = cls }, { .sequence = 0 },
-        { .special = true, .id = sep }, { .sequence = 1, .type_id = 1 },
+        { .special = true, .id = cls },
+        { .sequence = 0 },
+        { .special = true, .id = sep },
+        { .sequence = 1, .type_id = 1 },
         { .special = true, .id = sep, .type_id = 1 },
     };
     pe_status st = PE_OK;
@@ -153,13 +160,14 @@ static pe_status bert_processing(pe_tokenizer *t, const json_t *o, const char *w
     return st ? st : pe_template_bert(t, cls, sep, err);
 }
 
-static pe_status template_special(pe_template *tp, const pe_tokenizer *t, const char *name, int64_t type_id,
-                                  const json_t *specials, const char *where, pe_error *err)
+static pe_status template_special(pe_template *tp, const pe_tokenizer *t, const char *name,
+                                  int64_t type_id, const json_t *specials, const char *where,
+                                  pe_error *err)
 {
     const json_t *ids = json_object_get(json_object_get(specials, name), "ids");
     if (!json_is_array(ids))
-        return pe_fail(err, PE_E_INPUT, "%s: special token \"%.40s\" has no ids in special_tokens", where,
-                       name);
+        return pe_fail(err, PE_E_INPUT, "%s: special token \"%.40s\" has no ids in special_tokens",
+                       where, name);
     pe_status st = PE_OK;
     for (size_t i = 0; !st && i < json_array_size(ids); i++) {
         pe_template_item it = { .special = true, .type_id = (int32_t)type_id };
@@ -170,10 +178,12 @@ static pe_status template_special(pe_template *tp, const pe_tokenizer *t, const 
 }
 
 /* seen: bit 0 and 1 for the texts that the template holds. */
-static pe_status template_piece(pe_template *tp, unsigned *seen, const pe_tokenizer *t, const json_t *o,
-                                const json_t *specials, const char *where, pe_error *err)
+static pe_status template_piece(pe_template *tp, unsigned *seen, const pe_tokenizer *t,
+                                const json_t *o, const json_t *specials, const char *where,
+                                pe_error *err)
 {
-    const json_t *special = json_object_get(o, "SpecialToken"), *seq = json_object_get(o, "Sequence");
+    const json_t *special = json_object_get(o, "SpecialToken"),
+                 *seq = json_object_get(o, "Sequence");
     const json_t *piece = special ? special : seq;
     const char *id = NULL;
     int64_t type_id = 0;
@@ -188,8 +198,8 @@ static pe_status template_piece(pe_template *tp, unsigned *seen, const pe_tokeni
     return pe_template_add(tp, it, err);
 }
 
-static pe_status template_list(pe_template *tp, unsigned expected, const pe_tokenizer *t, const json_t *o,
-                               const char *key, const char *where, pe_error *err)
+static pe_status template_list(pe_template *tp, unsigned expected, const pe_tokenizer *t,
+                               const json_t *o, const char *key, const char *where, pe_error *err)
 {
     const json_t *list = json_object_get(o, key), *specials = json_object_get(o, "special_tokens");
     unsigned seen = 0;

@@ -62,7 +62,8 @@ static pe_status load_lines(pe_tokenizer *t, const char *path, pe_error *err)
 }
 
 /* The content of a special token in the config: a string, or an object as in added_tokens. */
-static pe_status special_name(const char **out, const json_t *config, const char *key, pe_error *err)
+static pe_status special_name(const char **out, const json_t *config, const char *key,
+                              pe_error *err)
 {
     const json_t *v = json_object_get(config, key);
     if (json_is_object(v)) return pe_json_str(out, v, "content", true, config_name, err);
@@ -114,21 +115,26 @@ static pe_status add_specials(pe_tokenizer *t, const json_t *config, pe_error *e
 
 static pe_status load_options(pe_bert_norm *b, const json_t *config, pe_error *err)
 {
-    *b = (pe_bert_norm){ .clean_text = true, .chinese = true, .strip_accents = true, .lowercase = true };
+    *b = (pe_bert_norm){
+        .clean_text = true, .chinese = true, .strip_accents = true, .lowercase = true
+    };
     if (!config) return PE_OK;
     pe_status st = pe_json_bool(&b->lowercase, config, "do_lower_case", false, config_name, err);
     b->strip_accents = b->lowercase;
     if (!st) st = pe_json_bool(&b->strip_accents, config, "strip_accents", false, config_name, err);
-    if (!st) st = pe_json_bool(&b->chinese, config, "tokenize_chinese_chars", false, config_name, err);
+    if (!st)
+        st = pe_json_bool(&b->chinese, config, "tokenize_chinese_chars", false, config_name, err);
     return st;
 }
 
-pe_status pe_tokenizer_load_vocab(pe_tokenizer *t, const char *path, const json_t *config, pe_error *err)
+pe_status pe_tokenizer_load_vocab(pe_tokenizer *t, const char *path, const json_t *config,
+                                  pe_error *err)
 {
     pe_bert_norm options;
     const char *unk = "[UNK]";
     t->pretokenizer = PE_PRETOK_BERT;
-    t->decoder = (pe_decoder){ .kind = PE_DECODER_WORDPIECE, .cleanup = true, .prefix = strdup("##") };
+    t->decoder =
+        (pe_decoder){ .kind = PE_DECODER_WORDPIECE, .cleanup = true, .prefix = strdup("##") };
     if (!t->decoder.prefix) return pe_fail_nomem(err, path, 3);
     pe_status st = load_lines(t, path, err);
     if (!st) st = load_options(&options, config, err);

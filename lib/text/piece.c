@@ -55,7 +55,8 @@ static bool find_added(found **v, size_t *n, pe_text_work *w, const pe_tokenizer
     pe_added_scan scan = { 0 };
     const pe_added_token *a;
     if (!spell(&nbytes, w, 0, w->chars.n)) return false;
-    while ((a = pe_added_next(&scan, &begin, &end, &t->added, &t->added.normalized, w->bytes, nbytes))) {
+    while ((a = pe_added_next(&scan, &begin, &end, &t->added, &t->added.normalized, w->bytes,
+                              nbytes))) {
         if (!pe_text_room(v, &capacity, *n + 1, sizeof **v)) return false;
         size_t to = end == nbytes ? w->chars.n : w->char_of[end];
         (*v)[(*n)++] = (found){ .begin = w->char_of[begin], .end = to, .id = a->id };
@@ -74,7 +75,8 @@ bool pe_piece_encode(pe_token_list *out, pe_text_work *w, const pe_tokenizer *t,
     for (size_t i = 0; ok && i < nhits; i++) {
         const found *f = &hit[i];
         if (f->begin > at) ok = encode_words(out, w, t, at, f->begin);
-        ok = ok && pe_token_push(out, f->id, w->chars.v[f->begin].begin, w->chars.v[f->end - 1].end);
+        ok =
+            ok && pe_token_push(out, f->id, w->chars.v[f->begin].begin, w->chars.v[f->end - 1].end);
         at = f->end;
     }
     if (ok) ok = encode_words(out, w, t, at, w->chars.n);

@@ -9,7 +9,7 @@ enum { PE_TEMPLATE_MAX_ITEMS = 64 };
 
 typedef struct pe_template_item {
     bool special;
-    int32_t id;       /* of a special token */
+    int32_t id; /* of a special token */
     int32_t type_id;
     uint8_t sequence; /* 0 first text, 1 second */
 } pe_template_item;

@@ -22,8 +22,9 @@ static bool is_there(char path[PATH], const char *dir, const char *name)
 static pe_status read_max_length(pe_tokenizer *t, const json_t *config, pe_error *err)
 {
     double n = 0;
-    pe_status st = config ? pe_json_num(&n, config, "model_max_length", false, "tokenizer_config.json", err)
-                          : PE_OK;
+    pe_status st =
+        config ? pe_json_num(&n, config, "model_max_length", false, "tokenizer_config.json", err)
+               : PE_OK;
     if (!st && n >= 1 && n <= MAX_SANE_LENGTH) t->max_length = (size_t)n;
     return st;
 }
@@ -33,14 +34,18 @@ static pe_status load_dir(pe_tokenizer *t, const char *dir, pe_error *err)
     char path[PATH];
     json_t *config = NULL;
     pe_status st = PE_OK;
-    if (is_there(path, dir, "tokenizer_config.json")) st = pe_json_load(&config, path, MAX_CONFIG, err);
+    if (is_there(path, dir, "tokenizer_config.json"))
+        st = pe_json_load(&config, path, MAX_CONFIG, err);
     if (!st) st = read_max_length(t, config, err);
     if (!st) {
         if (is_there(path, dir, "tokenizer.json")) st = pe_tokenizer_load_json(t, path, err);
-        else if (is_there(path, dir, "vocab.txt")) st = pe_tokenizer_load_vocab(t, path, config, err);
+        else if (is_there(path, dir, "vocab.txt"))
+            st = pe_tokenizer_load_vocab(t, path, config, err);
         else
-            st = pe_fail(err, PE_E_NOTFOUND, "%s: no tokenizer.json or vocab.txt in it; pe-run --ids takes "
-                                             "ids instead of text", dir);
+            st = pe_fail(err, PE_E_NOTFOUND,
+                         "%s: no tokenizer.json or vocab.txt in it; pe-run --ids takes "
+                         "ids instead of text",
+                         dir);
     }
     json_decref(config);
     return st;
@@ -52,7 +57,8 @@ pe_status pe_tokenizer_open(pe_tokenizer **out, const char *path, pe_error *err)
     if (stat(path, &sb)) return pe_fail_errno(err, PE_E_INPUT, "%s", path);
     pe_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return pe_fail_nomem(err, path, sizeof *t);
-    pe_status st = S_ISDIR(sb.st_mode) ? load_dir(t, path, err) : pe_tokenizer_load_json(t, path, err);
+    pe_status st =
+        S_ISDIR(sb.st_mode) ? load_dir(t, path, err) : pe_tokenizer_load_json(t, path, err);
     if (st) {
         pe_tokenizer_close(t);
         return st;

@@ -39,11 +39,14 @@ typedef struct pe_text_work {
 /* ---- loading: tokenizer.json (load_json.c, load_parts.c) or vocab.txt (load_vocab.c) ---- */
 pe_status pe_tokenizer_load_json(pe_tokenizer *t, const char *path, pe_error *err);
 /* config: tokenizer_config.json, NULL = none. */
-pe_status pe_tokenizer_load_vocab(pe_tokenizer *t, const char *path, const json_t *config, pe_error *err);
+pe_status pe_tokenizer_load_vocab(pe_tokenizer *t, const char *path, const json_t *config,
+                                  pe_error *err);
 /* An entry of added_tokens or added_tokens_decoder; `content` NULL = its own. */
-pe_status pe_tokenizer_load_added(pe_tokenizer *t, const json_t *o, const char *where, pe_error *err);
+pe_status pe_tokenizer_load_added(pe_tokenizer *t, const json_t *o, const char *where,
+                                  pe_error *err);
 pe_status pe_load_normalizer(pe_normalizer *z, const json_t *o, const char *path, pe_error *err);
-pe_status pe_load_pretokenizer(pe_pretokenizer *out, const json_t *o, const char *path, pe_error *err);
+pe_status pe_load_pretokenizer(pe_pretokenizer *out, const json_t *o, const char *path,
+                               pe_error *err);
 pe_status pe_load_postprocessor(pe_tokenizer *t, const json_t *o, const char *path, pe_error *err);
 pe_status pe_load_decoder(pe_decoder *d, const json_t *o, const char *path, pe_error *err);
 /* The steps of a BertNormalizer. */

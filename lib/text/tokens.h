@@ -43,7 +43,8 @@ static inline bool pe_text_room(void *array, size_t *capacity, size_t n, size_t 
 
 static inline bool pe_token_push(pe_token_list *l, int32_t id, size_t begin, size_t end)
 {
-    if (l->n == l->capacity && !pe_text_room(&l->v, &l->capacity, l->n + 1, sizeof *l->v)) return false;
+    if (l->n == l->capacity && !pe_text_room(&l->v, &l->capacity, l->n + 1, sizeof *l->v))
+        return false;
     l->v[l->n++] = (pe_token){ .id = id, .begin = (uint32_t)begin, .end = (uint32_t)end };
     return true;
 }

@@ -8,9 +8,9 @@
 /* Edges live in one open-addressing table under the key node << 8 | byte: as fast as a double array
  * here, and built by plain insertion. All-zero is an empty trie. Immutable once built. */
 typedef struct pe_trie {
-    uint64_t *edge;  /* key << 32 | child << 1 | whether a string ends at the child; 0 = free */
-    int32_t *value;  /* of each node; -1 = no string ends there */
-    unsigned shift;  /* 32 - log2 of the table size */
+    uint64_t *edge; /* key << 32 | child << 1 | whether a string ends at the child; 0 = free */
+    int32_t *value; /* of each node; -1 = no string ends there */
+    unsigned shift; /* 32 - log2 of the table size */
     size_t nslots, nedges, nnodes, capacity;
 } pe_trie;
 

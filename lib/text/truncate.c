@@ -1,4 +1,4 @@
-/* lib/text/truncate.c - longest_first, only_first and only_second, as the Hugging Face library counts.
+/* lib/text/truncate.c - longest_first, only_first and only_second, as Hugging Face does.
  * Read next: lib/text/truncate.h. */
 #include "lib/text/truncate.h"
 
@@ -22,28 +22,31 @@ static void longest_first(size_t keep[2], size_t limit)
     if (n2 < keep[!swap]) keep[!swap] = n2;
 }
 
-static pe_status only(size_t keep[2], size_t which, size_t excess, const char *strategy, pe_error *err)
+static pe_status only(size_t keep[2], size_t which, size_t excess, const char *strategy,
+                      pe_error *err)
 {
     if (keep[which] <= excess)
-        return pe_fail(err, PE_E_ARG, "strategy %s: the %s text has %zu tokens and %zu must go; "
-                                      "try longest_first", strategy, which ? "second" : "first",
-                       keep[which], excess);
+        return pe_fail(err, PE_E_ARG,
+                       "strategy %s: the %s text has %zu tokens and %zu must go; "
+                       "try longest_first",
+                       strategy, which ? "second" : "first", keep[which], excess);
     keep[which] -= excess;
     return PE_OK;
 }
 
-pe_status pe_truncate_counts(size_t keep[2], size_t nspecial, bool has_second, const pe_encode_params *p,
-                             pe_error *err)
+pe_status pe_truncate_counts(size_t keep[2], size_t nspecial, bool has_second,
+                             const pe_encode_params *p, pe_error *err)
 {
     const char *strategy = p->strategy ? p->strategy : "longest_first";
     bool first = !strcmp(strategy, "only_first"), second = !strcmp(strategy, "only_second");
     if (!first && !second && strcmp(strategy, "longest_first") != 0)
-        return pe_fail(err, PE_E_ARG, "strategy \"%.40s\": expected longest_first, only_first or only_second",
+        return pe_fail(err, PE_E_ARG,
+                       "strategy \"%.40s\": expected longest_first, only_first or only_second",
                        strategy);
     if (!p->max_length) return PE_OK;
     if (p->max_length < nspecial)
-        return pe_fail(err, PE_E_ARG, "max_length %zu: the special tokens alone are %zu", p->max_length,
-                       nspecial);
+        return pe_fail(err, PE_E_ARG, "max_length %zu: the special tokens alone are %zu",
+                       p->max_length, nspecial);
     size_t limit = p->max_length - nspecial, total = keep[0] + keep[1];
     if (total <= limit) return PE_OK;
     if (!limit) keep[0] = keep[1] = 0;

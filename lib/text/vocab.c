@@ -32,11 +32,12 @@ static pe_status grow_ids(pe_vocab *v, size_t nids, pe_error *err)
 pe_status pe_vocab_add(pe_vocab *v, const char *token, size_t nbytes, int64_t id, pe_error *err)
 {
     if (id < 0 || id >= PE_VOCAB_MAX_IDS)
-        return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\": found id %lld, expected 0 to %d", token,
-                       (long long)id, PE_VOCAB_MAX_IDS - 1);
+        return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\": found id %lld, expected 0 to %d",
+                       token, (long long)id, PE_VOCAB_MAX_IDS - 1);
     if (nbytes > PE_VOCAB_MAX_TOKEN || nbytes + 1 > v->blob_nbytes - v->blob_used)
-        return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\"...: a token of %zu bytes, expected at most %d",
-                       token, nbytes, PE_VOCAB_MAX_TOKEN);
+        return pe_fail(err, PE_E_INPUT,
+                       "vocabulary: \"%.40s\"...: a token of %zu bytes, expected at most %d", token,
+                       nbytes, PE_VOCAB_MAX_TOKEN);
     if ((size_t)id < v->nids && v->token[id])
         return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\" and \"%.40s\" have the same id %lld",
                        v->token[id], token, (long long)id);

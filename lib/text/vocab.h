@@ -6,12 +6,12 @@
 #include "lib/text/trie.h"
 
 typedef struct pe_vocab {
-    pe_trie trie;     /* string -> id */
-    char **token;     /* [nids]; NULL = no token has this id */
-    size_t nids;      /* highest id + 1 */
-    size_t ntokens;   /* different strings */
+    pe_trie trie;   /* string -> id */
+    char **token;   /* [nids]; NULL = no token has this id */
+    size_t nids;    /* highest id + 1 */
+    size_t ntokens; /* different strings */
     size_t capacity;
-    char *blob;       /* where the strings lie, one after the other */
+    char *blob; /* where the strings lie, one after the other */
     size_t blob_used, blob_nbytes;
 } pe_vocab;
 

@@ -41,8 +41,8 @@ static bool encode(pe_token_list *out, const pe_text_model *m, const char *word,
     return true;
 }
 
-pe_status pe_wordpiece_init(pe_text_model *m, const pe_vocab *v, const char *unk, const char *prefix,
-                            size_t max_chars, pe_error *err)
+pe_status pe_wordpiece_init(pe_text_model *m, const pe_vocab *v, const char *unk,
+                            const char *prefix, size_t max_chars, pe_error *err)
 {
     int32_t id = pe_trie_find(&v->trie, unk, strlen(unk));
     if (id < 0)

@@ -1,5 +1,5 @@
-/* tests/golden/test_tokenizer.c - ids, offsets, decoding, pairs and truncation against what the Hugging
- * Face tokenizers 0.23.3 gave. Read next: tests/unit/test_tokenizer_bad.c. */
+/* tests/golden/test_tokenizer.c - ids, offsets, decoding, pairs and truncation against what the
+ * Hugging Face tokenizers 0.23.3 gave. Read next: tests/unit/test_tokenizer_bad.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,9 +80,11 @@ static void one_tokenizer(const char *name)
     assert_int_equal(json_array_size(strings), 300);
     assert_int_equal(json_array_size(rows), 300);
     for (size_t i = 0; i < 300; i++) {
-        const json_t *s = json_object_get(json_array_get(strings, i), "text"), *row = json_array_get(rows, i);
+        const json_t *s = json_object_get(json_array_get(strings, i), "text"),
+                     *row = json_array_get(rows, i);
         const char *text = json_string_value(s);
-        assert_int_equal(pe_tokenizer_encode(&e, t, text, json_string_length(s), NULL, 0, NULL, NULL), PE_OK);
+        assert_int_equal(
+            pe_tokenizer_encode(&e, t, text, json_string_length(s), NULL, 0, NULL, NULL), PE_OK);
         check_encoded(&e, row, text);
         check_decoded(t, &e, row);
     }
@@ -118,7 +120,8 @@ static void check_row(const pe_encoding *e, const json_t *row, const char *const
         assert_int_equal(e->special[k], at(row, "special_tokens_mask", i));
         const char *from = text[e->type_ids[k]];
         for (size_t side = 0; side < 2; side++)
-            assert_int_equal(e->offsets[k][side], byte_of(from, (size_t)at(row, "offsets", 2 * i + side)));
+            assert_int_equal(e->offsets[k][side],
+                             byte_of(from, (size_t)at(row, "offsets", 2 * i + side)));
         k++;
     }
     assert_int_equal(k, e->n);
@@ -150,7 +153,8 @@ static size_t one_batch(const pe_tokenizer *t, const json_t *o)
         p.max_length = 0;
         size_t kept = e.n;
         assert_int_equal(pe_tokenizer_encode(&e, t, text[0], json_string_length(first), text[1],
-                                             json_string_length(second), &p, NULL), PE_OK);
+                                             json_string_length(second), &p, NULL),
+                         PE_OK);
         assert_int_equal(kept + cut, e.n);
         p.max_length = (size_t)gold_num(o, "max_length");
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes lib/text/unicode_tables.c: what the tokenizers ask of a code point, in two-stage tables.
+"""Writes lib/text/unicode_tables.inc: what the tokenizers ask of a code point, in two-stage tables.
 
-    python3 lib/text/make/make_unicode.py [UCD] > lib/text/unicode_tables.c
+    python3 lib/text/make/make_unicode.py [UCD] > lib/text/unicode_tables.inc
 
 UCD is a folder of the Unicode Character Database 15.0 (Debian: package unicode-data). The Hugging
 Face tokenizers mix four editions of Unicode; their tables are derived here from the one edition by
@@ -119,8 +119,8 @@ def main():
         part_of.append(0 if d == [c] else len(parts) + 1)
         if d != [c]:
             parts += [len(d)] + d
-    print("/* lib/text/unicode_tables.c - written by lib/text/make/make_unicode.py; do not edit.\n"
-          " * Read next: lib/text/unicode.h. */\n#include \"lib/text/unicode.h\"\n")
+    print("/* lib/text/unicode_tables.inc - written by lib/text/make/make_unicode.py; do not edit.\n"
+          " * Read next: lib/text/unicode.h. */\n")
     rows = [f"{{ {f}, {cls}, {d} }}" for f, cls, d in records]
     print(array("pe_uni_record", "pe_uni_records", rows))
     for name, values, ctype in (("pe_uni", of, "uint16_t"), ("pe_uni_nfd", part_of, "uint16_t")):
