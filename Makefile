@@ -64,10 +64,10 @@ FUZZERS    := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 SO         := libpe.so.$(VERSION)
 
 .PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench \
-        fuzz format install clean help
+        fuzz format install clean help FORCE
 .SECONDARY:
 all: lib tools ## build the library and the tools (default)
-lib: $(B)/libpe.a $(B)/libpe.so $(B)/libpe-recipe.a $(B)/pe.pc $(B)/pe-recipe.pc
+lib: $(B)/libpe.a $(B)/libpe.so $(B)/libpe-recipe.a
 tools: $(TOOLS)
 units: $(UNITS)
 benches: $(BENCHES)
@@ -88,13 +88,15 @@ $(B)/$(SO): $(CORE_OBJ)
 $(B)/libpe.so: $(B)/$(SO)
 	$(Q)ln -sf $(SO) $(B)/libpe.so.$(SOMAJOR) && ln -sf $(SO) $@
 
-# pkg-config files: what a program needs that links libpe.so, and more for libpe.a (--static).
+# pkg-config files: what a program needs that links libpe.so, and more for libpe.a (--static). Made at
+# every install, since PREFIX may have changed.
+FORCE:
 PC_HEAD = prefix=$(PREFIX)\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nVersion: $(VERSION)\n
-$(B)/pe.pc: Makefile
+$(B)/pe.pc: FORCE
 	@mkdir -p $(@D)
 	@printf '$(PC_HEAD)Name: pe\nDescription: Runs and optimizes transformer checkpoints\n' >$@
 	@printf 'Cflags: -I$${includedir}\nLibs: -L$${libdir} -lpe\nLibs.private: $(LIBS_CORE)\n' >>$@
-$(B)/pe-recipe.pc: Makefile
+$(B)/pe-recipe.pc: FORCE
 	@mkdir -p $(@D)
 	@printf '$(PC_HEAD)Name: pe-recipe\nDescription: Recipes of pe (static library)\nRequires: pe\n' >$@
 	@printf 'Libs: -L$${libdir} -lpe-recipe $(LIBS_RECIPE)\n' >>$@
@@ -135,7 +137,7 @@ fuzz: ## mutate good inputs for FUZZ_SECONDS each, under the sanitizers
 format: ## apply .clang-format
 	clang-format -i $(FORMATTED)
 
-install: all ## into DESTDIR/PREFIX: bin, lib, include/pe, lib/pkgconfig
+install: all $(B)/pe.pc $(B)/pe-recipe.pc ## into DESTDIR/PREFIX: bin, lib, include/pe, lib/pkgconfig
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/pe
 	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(B)/libpe.a $(B)/libpe-recipe.a $(DESTDIR)$(PREFIX)/lib

@@ -14,14 +14,14 @@ programs() { # mode, groups... -> the built programs of tests/GROUP/test_*.c
     done
 }
 # The kernel tests again with the sources of AVX-512 and later lowered by SIMDe (Makefile, EMULATED).
-emulated() {
+emulated() { # mode
     local source
     if [ ! -e /usr/include/simde/x86/avx512.h ]; then
         echo tests/isa/skipped.sh
         return
     fi
     for source in tests/kernels/test_*.c; do
-        [ -e "$source" ] && echo "build/release/tests/isa/$(basename "$source" .c)"
+        [ -e "$source" ] && echo "build/$1/tests/isa/$(basename "$source" .c)"
     done
 }
 scripts() { # folders...
@@ -38,7 +38,7 @@ check)
     mapfile -t suites < <(
         scripts cli
         programs asan unit formats
-        emulated
+        emulated release
         programs release golden kernels unit formats
         scripts deps lint
     )
@@ -60,6 +60,7 @@ long)
 coverage)
     mapfile -t suites < <(
         scripts cli
+        emulated cov
         programs cov golden kernels unit formats
     )
     BIN=$PWD/build/cov/bin tests/run.sh -t 3000 "${suites[@]}"

@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build/cov}
-find "$build/lib" "$build/kernels" "$build/formats" "$build/tools" -name '*.gcda' | sort |
+find "$build/lib" "$build/kernels" "$build/isa" "$build/formats" "$build/tools" -name '*.gcda' 2>/dev/null | sort |
     xargs -r gcov -n 2>/dev/null | awk -v want="${2:-}" '
     /^File / { file = substr($2, 2, length($2) - 2); next }
     /^Lines executed:/ {
