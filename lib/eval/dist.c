@@ -134,10 +134,8 @@ static double beta_quantile(double target, double a, double b)
     for (int i = 0; i < 200; i++) {
         double mid = 0.5 * (lo + hi);
         if (mid <= lo || mid >= hi) break;
-        if (pe_beta_inc(mid, a, b) < target)
-            lo = mid;
-        else
-            hi = mid;
+        if (pe_beta_inc(mid, a, b) < target) lo = mid;
+        else hi = mid;
     }
     return 0.5 * (lo + hi);
 }

@@ -26,10 +26,8 @@ static double solve(double n, double b, double c, double target)
     for (int i = 0; i < 200; i++) {
         double mid = 0.5 * (lo + hi);
         if (mid <= lo || mid >= hi) break;
-        if (score(n, b, c, mid) > target)
-            lo = mid;
-        else
-            hi = mid;
+        if (score(n, b, c, mid) > target) lo = mid;
+        else hi = mid;
     }
     return 0.5 * (lo + hi);
 }
@@ -85,10 +83,8 @@ uint64_t pe_tango_rows(double n, double b, double c, double level, double margin
     while (hi - lo > 1.0) {
         double mid = floor(0.5 * (lo + hi));
         if (mid <= lo) break;
-        if (decides(mid, n, b, c, level, margin))
-            hi = mid;
-        else
-            lo = mid;
+        if (decides(mid, n, b, c, level, margin)) hi = mid;
+        else lo = mid;
     }
     return (uint64_t)ceil(hi);
 }

@@ -77,9 +77,8 @@ static void boot_case(const json_t *c, pe_pool *pool)
     v = malloc(3 * r.resamples * sizeof *v);
     assert_int_equal(pe_bootstrap(v, &r, boot_stats, &x, NULL), PE_OK);
     for (int s = 0; s < 3; s++) {
-        const json_t *want = json_object_get(json_object_get(json_object_get(c, "statistics"),
-                                                             names[s]),
-                                             "percentile"),
+        const json_t *want = json_object_get(
+                         json_object_get(json_object_get(c, "statistics"), names[s]), "percentile"),
                      *e;
         const char *p;
         json_object_foreach((json_t *)want, p, e)

@@ -22,9 +22,8 @@ static void test_normal(void **state)
     size_t i;
 
     (void)state;
-    json_array_foreach(json_object_get(d, "normal_quantile"), i, row)
-        gold_near(pe_normal_quantile(gold_num(row, "p")), gold_num(row, "z"), 1e-12, 1e-9,
-                  "quantile");
+    json_array_foreach(json_object_get(d, "normal_quantile"), i, row) gold_near(
+        pe_normal_quantile(gold_num(row, "p")), gold_num(row, "z"), 1e-12, 1e-9, "quantile");
     assert_true(i == 32);
     json_array_foreach(json_object_get(d, "normal_cdf"), i, row)
         gold_near(pe_normal_cdf(gold_num(row, "z")), gold_num(row, "p"), 0, 1e-9, "cdf");

@@ -16,10 +16,15 @@ typedef struct pe_eval_params {
     const char *const *data;  /* files, evaluated together */
     size_t ndata;
     pe_data_params columns;
-    const char *task;         /* NULL = from the model: classify, multilabel, regress, tokens, embed */
+    const char *task; /* NULL = from the model: classify, multilabel, regress, tokens, embed */
     const char *baseline;     /* model directory, NULL = none */
-    const char *metric;       /* of the gate; NULL = accuracy (classify), pearson (regress), cosine (embed) */
-    double max_drop;          /* gate: largest loss of the metric that passes; < 0 = no gate */
+    /* Of the gate; NULL = the first of the task's:
+     *   classify, tokens  accuracy macro_f1 micro_f1 mcc nll ece brier
+     *   multilabel        accuracy (all labels right) macro_f1 micro_f1 nll
+     *   regress           pearson spearman mse
+     *   embed             cosine (to the baseline's embedding), spearman pearson (of pairs) */
+    const char *metric;
+    double max_drop;          /* gate: largest loss that passes; < 0 or no baseline = no gate */
     double confidence;        /* 0 = 0.95, one-sided for the gate */
     size_t batch, max_length; /* 0 = 32 and the model's */
     uint64_t seed;
@@ -31,7 +36,8 @@ typedef struct pe_eval_params {
 
 /* *json: "pe.eval/1" of docs/cli.md, from malloc, set also when the gate fails.
  * PE_OK pass or no gate; PE_E_NEGATIVE fail; PE_E_INCONCLUSIVE with the rows that would decide. */
-PE_API pe_status pe_eval_model(char **json, const char *model, const pe_eval_params *p, pe_error *err);
+PE_API pe_status pe_eval_model(char **json, const char *model, const pe_eval_params *p,
+                               pe_error *err);
 
 #ifdef __cplusplus
 }
