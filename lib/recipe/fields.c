@@ -74,12 +74,10 @@ pe_status pe_field_text(const char **out, const pe_recipe *r, const pe_yaml *at,
 static bool is_number(const char *s)
 {
     if (*s == '-') s++;
-    if (*s == '0')
-        s++;
+    if (*s == '0') s++;
     else if (*s >= '1' && *s <= '9')
         while (*s >= '0' && *s <= '9') s++;
-    else
-        return false;
+    else return false;
     if (*s == '.') {
         s++;
         if (!(*s >= '0' && *s <= '9')) return false;
@@ -205,8 +203,7 @@ static pe_status read_word(const char **out, const pe_recipe *r, const pe_yaml *
         return is_range(word) ? PE_OK
                               : wrong(err, r, at, f->name,
                                       "absmax, mse or percentile:P with P from 50 to 100");
-    default:
-        return PE_OK;
+    default: return PE_OK;
     }
 }
 
@@ -286,26 +283,20 @@ static pe_status read_field(char *to, const pe_recipe *r, const pe_yaml *at, con
 
     switch (f->kind) {
     case PE_FIELD_NUMBER:
-    case PE_FIELD_SHARE:
-        return read_number(slot, r, at, f, err);
+    case PE_FIELD_SHARE: return read_number(slot, r, at, f, err);
     case PE_FIELD_INT:
         return pe_field_int(slot, r, at, (int64_t)f->min, (int64_t)f->max, f->name, err);
-    case PE_FIELD_BOOL:
-        return read_bool(slot, r, at, f->name, err);
+    case PE_FIELD_BOOL: return read_bool(slot, r, at, f->name, err);
     case PE_FIELD_ONLY:
-    case PE_FIELD_SKIP:
-        return read_picks(slot, r, at, f, err);
-    case PE_FIELD_DATA:
-        return read_data(slot, r, at, f->name, err);
-    case PE_FIELD_DATA_LIST:
-        return read_data_list(slot, r, at, f->name, err);
+    case PE_FIELD_SKIP: return read_picks(slot, r, at, f, err);
+    case PE_FIELD_DATA: return read_data(slot, r, at, f->name, err);
+    case PE_FIELD_DATA_LIST: return read_data_list(slot, r, at, f->name, err);
     case PE_FIELD_LATER:
         return pe_recipe_fail(err, PE_E_UNSUPPORTED, r, at,
                               "%s: found a key that needs %s, which "
                               "this version does not have; remove it",
                               f->name, f->choices);
-    default:
-        return read_word(slot, r, at, f, err);
+    default: return read_word(slot, r, at, f, err);
     }
 }
 

@@ -130,7 +130,7 @@ const char *pe_recipe_resolve(const pe_recipe *r, const char *path);
 pe_status pe_git_describe(json_t **out, char **note, const pe_recipe *r, const char *const *inputs,
                           size_t ninputs, pe_error *err);
 
-/* ---- stepcache.c ---- */
+/* ---- treecopy.c, stepcache.c ---- */
 /* Digest of every file of a directory (names and bytes), or of one file, in hex. */
 pe_status pe_tree_digest(char text[33], const char *path, pe_error *err);
 /* Copies a directory to `out`, which appears whole or not at all; its digest must be `digest`. */

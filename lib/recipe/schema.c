@@ -8,13 +8,13 @@
 #include "lib/base/file.h"
 #include "lib/recipe/recipe_impl.h"
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a)   (sizeof(a) / sizeof *(a))
 #define AT(member) offsetof(pe_step, member)
 
 static const pe_field prune_fields[] = {
     { "method", PE_FIELD_TEXT, AT(prune.method), 0, 0, NULL },
     { "sparsity", PE_FIELD_SHARE, AT(prune.sparsity), 0, 1, NULL },
-    { "scope", PE_FIELD_CHOICE, AT(prune.scope), 0, 0, "layer global" },
+    { "scope", PE_FIELD_CHOICE, AT(prune.scope), 0, 0, "layer global row" },
     { "pattern", PE_FIELD_PATTERN, AT(prune.pattern), 0, 0, NULL },
     { "layout", PE_FIELD_LAYOUT, AT(prune.layout), 0, 0, NULL },
     { "only", PE_FIELD_ONLY, AT(picks), 0, 0, NULL },
@@ -48,7 +48,7 @@ static const pe_field convert_fields[] = {
 
 #undef AT
 #define AT(member) offsetof(pe_judge, member)
-#define TASKS "classify multilabel regress tokens embed"
+#define TASKS      "classify multilabel regress tokens embed"
 
 /* gate: and eval: share all keys but those of the verdict. */
 static const pe_field judge_fields[] = {
@@ -168,8 +168,7 @@ static pe_status read_step(pe_step *s, const pe_recipe *r, const pe_yaml *at, pe
                                 "found '%.60s' beside '%s', expected one step an item; put a dash "
                                 "in front",
                                 at->key[i]->text, pe_step_name(s->op));
-        else
-            st = read_op(s, r, at->key[i], at->item[i], err);
+        else st = read_op(s, r, at->key[i], at->item[i], err);
     }
     if (!st && !s->at)
         st = pe_recipe_fail(err, PE_E_INPUT, r, at,
@@ -304,10 +303,8 @@ pe_status pe_recipe_open(pe_recipe **out, const char *path, pe_error *err)
     if (!st) st = pe_file_slurp(&r->text, &r->nbytes, path, 1 << 20, err);
     if (!st) st = pe_yaml_parse(&root, arena, r->text, r->nbytes, r->path, err);
     if (!st) st = pe_recipe_read(r, root, err);
-    if (st)
-        pe_recipe_close(r);
-    else
-        *out = r;
+    if (st) pe_recipe_close(r);
+    else *out = r;
     return st;
 }
 

@@ -9,9 +9,9 @@
 #include "lib/base/error.h"
 #include "lib/recipe/yamltree.h"
 
-#define MAX_DEPTH 16
+#define MAX_DEPTH  16
 #define MAX_NBYTES (1u << 20)
-#define MAX_ITEMS 1000 /* of one list or map */
+#define MAX_ITEMS  1000 /* of one list or map */
 
 typedef struct reader {
     yaml_parser_t parser;
@@ -219,9 +219,7 @@ static pe_status read_document(reader *r, pe_yaml **out)
         st = next_event(r, &e);
         if (st) return st;
         switch (e.type) {
-        case YAML_STREAM_END_EVENT:
-            end = true;
-            break;
+        case YAML_STREAM_END_EVENT: end = true; break;
         case YAML_DOCUMENT_START_EVENT:
             if (e.data.document_start.version_directive ||
                 e.data.document_start.tag_directives.start !=
@@ -232,11 +230,8 @@ static pe_status read_document(reader *r, pe_yaml **out)
                     fail_at(r, e.start_mark, "found a second document, expected one recipe a file");
             break;
         case YAML_STREAM_START_EVENT:
-        case YAML_DOCUMENT_END_EVENT:
-            break;
-        default:
-            seen = true;
-            st = read_node(r, out, &e, 1);
+        case YAML_DOCUMENT_END_EVENT: break;
+        default: seen = true; st = read_node(r, out, &e, 1);
         }
         yaml_event_delete(&e);
     }

@@ -41,7 +41,7 @@ static int remove_path(void **state)
     return unlink(path);
 }
 
-#define HEAD "version: 1\nmodel: m\ndata: {dev: d/dev.tsv, cal: /c.tsv}\nsteps:\n"
+#define HEAD  "version: 1\nmodel: m\ndata: {dev: d/dev.tsv, cal: /c.tsv}\nsteps:\n"
 #define PRUNE HEAD "  - prune: {sparsity: 0.3}\n"
 
 static void test_whole(void **state)
@@ -144,7 +144,7 @@ static const mistake mistakes[] = {
     { HEAD "  - prune: {sparsity: 1e999}\n", 5, 23, "number" },
     { HEAD "  - prune: {sparsity: '0.3'}\n", 5, 23, "number" },
     { HEAD "  - prune: {sparsity: yes}\n", 5, 23, "number" },
-    { HEAD "  - prune: {sparsity: 0.3, scope: all}\n", 5, 35, "one of: layer global" },
+    { HEAD "  - prune: {sparsity: 0.3, scope: all}\n", 5, 35, "one of: layer global row" },
     { HEAD "  - prune: {sparsity: 0.3, sparsty: 1}\n", 5, 28, "'sparsty'" },
     { HEAD "  - prune: {sparsity: 0.3, pattern: 4:2}\n", 5, 37, "N:M" },
     { HEAD "  - prune: {sparsity: 0.3, pattern: 1x0}\n", 5, 37, "N:M" },
@@ -255,10 +255,8 @@ static void test_truncated(void **state)
         write_recipe(text, n < sizeof text - 1 ? n : sizeof text - 1);
         st = pe_recipe_open(&r, path, &err);
         assert_true(st == PE_OK || st == PE_E_INPUT);
-        if (!st)
-            pe_recipe_close(r);
-        else
-            assert_true(strncmp(err.text, path, strlen(path)) == 0);
+        if (!st) pe_recipe_close(r);
+        else assert_true(strncmp(err.text, path, strlen(path)) == 0);
     }
 }
 

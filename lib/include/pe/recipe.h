@@ -1,5 +1,5 @@
-/* pe/recipe.h - the file that joins passes: read, checked, planned, run, gated. Lives in libpe-recipe
- * so that libpe.so links neither libyaml nor libgit2. */
+/* pe/recipe.h - the file that joins passes: read, checked, planned, run, gated.
+ * Lives in libpe-recipe, so that libpe.so links neither libyaml nor libgit2. */
 #ifndef PE_RECIPE_H
 #define PE_RECIPE_H
 
@@ -18,7 +18,9 @@ PE_API pe_status pe_recipe_plan(char **json, const pe_recipe *r, pe_pool *pool, 
 
 typedef struct pe_recipe_run_params {
     const char *out;       /* directory of the final checkpoint */
-    bool replace, no_cache, keep_steps;
+    bool replace, no_cache;
+    bool keep_steps;       /* copies of the steps' checkpoints as OUT.steps/1-prune .. */
+    bool no_timing;        /* neither measure latency nor tune the final checkpoint */
     const char *cache;     /* NULL = $XDG_CACHE_HOME/pe/steps */
     pe_pool *pool;
     pe_progress progress;
@@ -26,8 +28,12 @@ typedef struct pe_recipe_run_params {
     void (*on_step)(void *user, const char *json);
     void *user;
 } pe_recipe_run_params;
-/* *json: "pe.recipe/1": steps with metrics, sizes, latency and verdict. Status as the final gate's. */
-PE_API pe_status pe_recipe_run(char **json, const pe_recipe *r, const pe_recipe_run_params *p, pe_error *err);
+/* *json: "pe.recipe/1": steps with metrics, sizes, latency and verdict, from malloc, also when a
+ * gate did not pass. Status as the final gate's, or of the step's own gate that stopped the run. `out`
+ * appears only with a checkpoint that passed: the final one, or after a step's gate stopped the run
+ * the last one that had passed a gate of its own. */
+PE_API pe_status pe_recipe_run(char **json, const pe_recipe *r, const pe_recipe_run_params *p,
+                               pe_error *err);
 
 #ifdef __cplusplus
 }
