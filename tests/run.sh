@@ -61,8 +61,10 @@ run_one() {
             if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then echo "    stopped after $limit s"
             else echo "    exit code $code"; fi
             grep -E '^not ok |^# |Error|ERROR|error' "$log" | grep -v ' # SKIP' | head -40 | sed 's/^/    /'
-            echo "    last lines:"
-            tail -15 "$log" | sed 's/^/    | /'
+            if [ "$(grep -E '^not ok ' "$log" | grep -vc ' # SKIP')" -lt "$failed" ]; then
+                echo "    last lines:" # it ended before it could say why
+                tail -15 "$log" | sed 's/^/    | /'
+            fi
         fi
     } >"$work/$id.text"
     echo "$passed $failed $skipped" >"$work/$id.result"

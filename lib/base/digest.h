@@ -21,6 +21,7 @@ void pe_digest_format(char text[PE_DIGEST_TEXT], const pe_digest *d);
 pe_status pe_sha256_file(char text[PE_SHA256_TEXT], const char *path, pe_error *err);
 
 /* Of the first nbytes behind an open descriptor; `path` is for messages. */
-pe_status pe_sha256_fd(char text[PE_SHA256_TEXT], int fd, uint64_t nbytes, const char *path, pe_error *err);
+pe_status pe_sha256_fd(char text[PE_SHA256_TEXT], int fd, uint64_t nbytes, const char *path,
+                       pe_error *err);
 
 #endif

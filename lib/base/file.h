@@ -36,7 +36,8 @@ pe_status pe_outdir_put(pe_outdir *d, const char *name, const void *data, size_t
 pe_status pe_outdir_commit(pe_outdir *d, pe_error *err); /* frees d, also on failure */
 void pe_outdir_abort(pe_outdir *d);                      /* frees d, removes what was written */
 /* pread until all is read; a shorter file is PE_E_INPUT naming `what`. */
-pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const char *what, pe_error *err);
+pe_status pe_read_at(int fd, uint64_t offset, void *dst, size_t nbytes, const char *what,
+                     pe_error *err);
 /* pwrite until all is written; PE_E_WRITE names `what`. */
 pe_status pe_write_at(int fd, uint64_t offset, const void *data, size_t nbytes, const char *what,
                       pe_error *err);

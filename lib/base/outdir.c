@@ -18,8 +18,8 @@
 
 enum { MAX_OPEN = 64, MAX_SUBFOLDERS = 8 };
 
-typedef struct
-    entry { /* something created in the directory; newest first, so children come first */
+/* Something created in the directory; newest first, so that children come before their folder. */
+typedef struct entry {
     struct entry *next;
     int fd; /* -1 for folders */
     bool is_dir;

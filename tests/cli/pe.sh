@@ -44,7 +44,7 @@ for t in $tools; do
     check "$t-means-version" says "$TMP/err" "did you mean --version?"
     check "$t-threads-checked" code_of 2 env PE_THREADS=many "$BIN/$t" x
     check "$t-full-stdout" code_of 5 sh -c "\"$BIN/$t\" --help >/dev/full"
-    check "$t-no-color" [ "$(NO_COLOR= "$BIN/$t" --bad 2>&1 | grep -c "$(printf '\033')")" -eq 0 ]
+    check "$t-no-color" [ "$(NO_COLOR=1 "$BIN/$t" --bad 2>&1 | grep -c "$(printf '\033')")" -eq 0 ]
 done
 verb=$(echo "$tools" | head -1)
 if [ -n "$verb" ]; then

@@ -1,5 +1,5 @@
-/* tests/unit/test_tool.c - what tools share: messages, progress, tables, signals, limits, exit codes.
- * Read next: tools/common/tool.c, tools/common/progress.c, tools/common/table.c. */
+/* tests/unit/test_tool.c - what tools share: messages, progress, tables, signals, limits, exit
+ * codes. Read next: tools/common/tool.c, tools/common/progress.c, tools/common/table.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -16,7 +16,8 @@ static void format_cell(char text[CELL_NBYTES], const json_t *v, pe_cell_kind ki
     else if (json_is_string(v)) snprintf(text, CELL_NBYTES, "%s", json_string_value(v));
     else if (kind == PE_CELL_BYTES)
         snprintf(text, CELL_NBYTES, "%s", pe_human_bytes(size, (uint64_t)json_integer_value(v)));
-    else if (kind == PE_CELL_SHARE) snprintf(text, CELL_NBYTES, "%.2f %%", 100 * json_number_value(v));
+    else if (kind == PE_CELL_SHARE)
+        snprintf(text, CELL_NBYTES, "%.2f %%", 100 * json_number_value(v));
     else snprintf(text, CELL_NBYTES, "%.4g", json_number_value(v));
 }
 
@@ -77,7 +78,8 @@ static void show_modules(const json_t *modules, const pe_cell *cells, size_t nce
 
 static void show_skipped(const json_t *skipped)
 {
-    static const char *const kinds[] = { "embedding", "pooler", "head", "norm", "not picked", "sparse", "kept float" };
+    static const char *const kinds[] = { "embedding",  "pooler", "head",      "norm",
+                                         "not picked", "sparse", "kept float" };
     const json_t *s;
     size_t i;
 
@@ -104,7 +106,8 @@ static void show_totals(const json_t *r, const char *output)
     double a = json_number_value(json_object_get(r, "bytes_after"));
 
     printf("%zu modules", json_array_size(json_object_get(r, "modules")));
-    if (sparsity != NULL) printf(", %.2f %% of their weights zero", 100 * json_number_value(sparsity));
+    if (sparsity != NULL)
+        printf(", %.2f %% of their weights zero", 100 * json_number_value(sparsity));
     printf("; weights %s -> %s%s", pe_human_bytes(before, (uint64_t)b), plan ? "about " : "",
            pe_human_bytes(after, (uint64_t)a));
     if (a > 0) printf(" (%.2f times smaller)", b / a);

@@ -1,5 +1,5 @@
-/* tools/common/pass_report.h - the report of a pass (pe-report.json, or the plan of --dry-run) shown
- * to people. Read next: tools/pe-prune.c, tools/pe-quantize.c. */
+/* tools/common/pass_report.h - the report of a pass (pe-report.json, or the plan of --dry-run)
+ * shown to people. Read next: tools/pe-prune.c, tools/pe-quantize.c. */
 #ifndef PE_TOOLS_PASS_REPORT_H
 #define PE_TOOLS_PASS_REPORT_H
 
@@ -8,7 +8,12 @@
 #include "tools/common/tool.h"
 
 /* A column of the table of modules: a key of a module and how its value is written. */
-typedef enum pe_cell_kind { PE_CELL_TEXT, PE_CELL_BYTES, PE_CELL_SHARE, PE_CELL_NUMBER } pe_cell_kind;
+typedef enum pe_cell_kind {
+    PE_CELL_TEXT,
+    PE_CELL_BYTES,
+    PE_CELL_SHARE,
+    PE_CELL_NUMBER
+} pe_cell_kind;
 typedef struct pe_cell {
     const char *key, *head;
     pe_cell_kind kind;
