@@ -10,7 +10,8 @@ static pe_prune_params params;
 static pe_picks picks;
 
 static const pe_option options[] = {
-    { "sparsity", 's', PE_OPT_NUMBER, &params.sparsity, "SHARE", "share of the weights to be zero, as 0.6", 0, 0 },
+    { "sparsity", 's', PE_OPT_NUMBER, &params.sparsity, "SHARE",
+      "share of the weights to be zero, as 0.6", 0, 0 },
     { "pattern", 'p', PE_OPT_STRING, &params.pattern, "PATTERN",
       "2:4 keeps 2 of every 4 inputs; 1x4 zeroes whole blocks", 0, 0 },
     { "scope", 0, PE_OPT_STRING, &params.scope, "SCOPE",
@@ -18,10 +19,14 @@ static const pe_option options[] = {
     { "method", 0, PE_OPT_STRING, &params.method, "NAME", "magnitude (default)", 0, 0 },
     { "layout", 0, PE_OPT_STRING, &params.layout, "LAYOUT",
       "auto (default, fewest bytes), dense, bitmask, block4, 2of4, csr, bsr, blocked-ell", 0, 0 },
-    { "only", 0, PE_OPT_ONLY, &picks, "GLOB", "prune only modules with such names; repeatable", 0, 0 },
-    { "skip", 0, PE_OPT_SKIP, &picks, "GLOB", "leave modules with such names alone; repeatable", 0, 0 },
-    { "sha256", 0, PE_OPT_FLAG, &params.sha256, 0, "SHA-256 of the weights file in the report, too", 0, 0 },
-    { "seed", 0, PE_OPT_INT, &pe_common_opts.seed, "N", "recorded; magnitude draws nothing at random", 0, 0 },
+    { "only", 0, PE_OPT_ONLY, &picks, "GLOB", "prune only modules with such names; repeatable", 0,
+      0 },
+    { "skip", 0, PE_OPT_SKIP, &picks, "GLOB", "leave modules with such names alone; repeatable", 0,
+      0 },
+    { "sha256", 0, PE_OPT_FLAG, &params.sha256, 0, "SHA-256 of the weights file in the report, too",
+      0, 0 },
+    { "seed", 0, PE_OPT_INT, &pe_common_opts.seed, "N",
+      "recorded; magnitude draws nothing at random", 0, 0 },
     PE_OUTPUT_OPTIONS,
     PE_COMMON_OPTIONS,
 };
@@ -41,9 +46,12 @@ static const pe_command command = {
 };
 
 static const pe_cell cells[] = {
-    { "name", "module", PE_CELL_TEXT },          { "shape", "shape", PE_CELL_TEXT },
-    { "layout", "layout", PE_CELL_TEXT },        { "bytes_before", "before", PE_CELL_BYTES },
-    { "bytes_after", "after", PE_CELL_BYTES },   { "sparsity", "zero", PE_CELL_SHARE },
+    { "name", "module", PE_CELL_TEXT },
+    { "shape", "shape", PE_CELL_TEXT },
+    { "layout", "layout", PE_CELL_TEXT },
+    { "bytes_before", "before", PE_CELL_BYTES },
+    { "bytes_after", "after", PE_CELL_BYTES },
+    { "sparsity", "zero", PE_CELL_SHARE },
     { "block_sparsity", "zero blocks", PE_CELL_SHARE },
 };
 
@@ -56,9 +64,11 @@ int main(int argc, char **argv)
     params.sparsity = -1;
     operands = pe_tool_start(&command, argc, argv);
     if (params.sparsity == -1 && (params.pattern == NULL || strchr(params.pattern, ':') == NULL))
-        pe_tool_usage("how sparse? expected --sparsity 0.6, or a pattern that says it, as --pattern 2:4");
+        pe_tool_usage(
+            "how sparse? expected --sparsity 0.6, or a pattern that says it, as --pattern 2:4");
     if (params.sparsity == -1) params.sparsity = 0;
-    if (pe_common_opts.output == NULL && !pe_common_opts.dry_run) pe_tool_usage("where to? expected -o OUT");
+    if (pe_common_opts.output == NULL && !pe_common_opts.dry_run)
+        pe_tool_usage("where to? expected -o OUT");
     params.picks = picks.v;
     params.npicks = picks.n;
     params.seed = (uint64_t)pe_common_opts.seed;
@@ -67,7 +77,8 @@ int main(int argc, char **argv)
     params.max_ram = pe_common_opts.max_ram;
     params.pool = pe_tool_pool();
     params.progress = pe_tool_progress();
-    if (pe_prune_checkpoint(&report, operands.v[0], pe_common_opts.output, &params, &err)) pe_tool_fail(&err);
+    if (pe_prune_checkpoint(&report, operands.v[0], pe_common_opts.output, &params, &err))
+        pe_tool_fail(&err);
     pe_show_report(report, cells, sizeof cells / sizeof *cells, pe_common_opts.output);
     return pe_tool_finish(PE_OK);
 }

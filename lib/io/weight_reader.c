@@ -84,8 +84,8 @@ static size_t find_bad64(const uint64_t *x, size_t n)
     return n;
 }
 
-pe_status pe_weights_check(const void *raw, pe_dtype t, size_t n, const char *path, const char *name,
-                           uint64_t begin, pe_error *err)
+pe_status pe_weights_check(const void *raw, pe_dtype t, size_t n, const char *path,
+                           const char *name, uint64_t begin, pe_error *err)
 {
     size_t at = n;
 
@@ -94,9 +94,10 @@ pe_status pe_weights_check(const void *raw, pe_dtype t, size_t n, const char *pa
     else if (t == PE_F16) at = find_bad16(raw, n, 0x7c00);
     else if (t == PE_F64) at = find_bad64(raw, n);
     if (at == n) return PE_OK;
-    return pe_fail(err, PE_E_INPUT, "%s: tensor %s, element %llu: NaN or infinity, expected finite weights; "
-                   "the model is damaged or its training diverged", path, name,
-                   (unsigned long long)(begin + at));
+    return pe_fail(err, PE_E_INPUT,
+                   "%s: tensor %s, element %llu: NaN or infinity, expected finite weights; "
+                   "the model is damaged or its training diverged",
+                   path, name, (unsigned long long)(begin + at));
 }
 
 /* Makes `a` the expanded tensor and counts the caller among its readers. */
@@ -111,7 +112,8 @@ static pe_status hold(pe_weights *w, const pe_array *a, pe_error *err)
         free(w->dense);
         w->held = NULL;
         w->dense = malloc(nbytes ? nbytes : 1);
-        st = w->dense == NULL ? pe_fail_nomem(err, a->name, nbytes) : pe_ckpt_read_dense(w->ckpt, a, w->dense, err);
+        st = w->dense == NULL ? pe_fail_nomem(err, a->name, nbytes)
+                              : pe_ckpt_read_dense(w->ckpt, a, w->dense, err);
         if (!st) w->held = a;
     }
     if (!st) w->nreaders++;
@@ -146,15 +148,16 @@ pe_status pe_weights_read(pe_weights *w, void *raw, float *f32, const pe_array *
 {
     pe_status st = read_raw(w, raw, a, begin, count, err);
 
-    if (!st) st = pe_weights_check(raw, a->dtype, count, pe_ckpt_path(w->ckpt), a->name, begin, err);
+    if (!st)
+        st = pe_weights_check(raw, a->dtype, count, pe_ckpt_path(w->ckpt), a->name, begin, err);
     if (st) return st;
     if (a->dtype == PE_BF16) w->kern->bf16_to_f32(f32, raw, count);
     else if (a->dtype == PE_F16) w->kern->f16_to_f32(f32, raw, count);
     return PE_OK;
 }
 
-static pe_status copy_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                           pe_error *err)
+static pe_status copy_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                           int worker, pe_error *err)
 {
     const pe_weights_copy *ctx = user;
     const pe_array *a = ctx->array;
@@ -166,7 +169,8 @@ static pe_status copy_rows(void *user, void *out, const void *in, uint64_t row0,
     return pe_weights_check(in, a->dtype, n, pe_ckpt_path(ctx->ckpt), a->name, row0 * k, err);
 }
 
-void pe_weights_copy_item(pe_rewrite_item *item, pe_weights_copy *ctx, const pe_ckpt *c, const pe_array *a)
+void pe_weights_copy_item(pe_rewrite_item *item, pe_weights_copy *ctx, const pe_ckpt *c,
+                          const pe_array *a)
 {
     bool is_float = pe_weights_dtype_ok(a->dtype) || a->dtype == PE_F64;
 
@@ -177,7 +181,8 @@ void pe_weights_copy_item(pe_rewrite_item *item, pe_weights_copy *ctx, const pe_
     item->dtype = a->dtype;
     item->layout = a->layout;
     item->keep_layout = true;
-    if (!is_float || a->nelem == 0 || a->layout.layout != PE_LAYOUT_DENSE) return; /* sparse: checked when made */
+    if (!is_float || a->nelem == 0 || a->layout.layout != PE_LAYOUT_DENSE)
+        return; /* sparse: checked when made */
     item->keep_layout = false;
     item->rows = copy_rows;
     item->user = ctx;

@@ -5,7 +5,13 @@
 
 #include <pe/base.h>
 
-typedef enum pe_role { PE_ROLE_LINEAR, PE_ROLE_EMBEDDING, PE_ROLE_NORM, PE_ROLE_POOLER, PE_ROLE_HEAD } pe_role;
+typedef enum pe_role {
+    PE_ROLE_LINEAR,
+    PE_ROLE_EMBEDDING,
+    PE_ROLE_NORM,
+    PE_ROLE_POOLER,
+    PE_ROLE_HEAD
+} pe_role;
 
 /* name: the module, as "bert.encoder.layer.0.attention.self.query", without ".weight". */
 pe_role pe_module_role(const char *name);

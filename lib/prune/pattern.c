@@ -1,5 +1,5 @@
 /* lib/prune/pattern.c - see pattern.h.
- * Read next: lib/prune/select.c. */
+ * Read next: lib/prune/lowest.c. */
 #include "lib/prune/pattern.h"
 
 #include <float.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
-#include "lib/prune/select.h"
+#include "lib/prune/lowest.h"
 
 /* Digits up to PE_PATTERN_MAX at *s; 0 when there are none or too many. */
 static uint32_t parse_count(const char **s)
@@ -31,11 +31,15 @@ pe_status pe_pattern_parse(pe_pattern *out, const char *text, pe_error *err)
     if (mid != 0) s++;
     b = parse_count(&s);
     if (a == 0 || b == 0 || *s != 0 || (mid != ':' && mid != 'x'))
-        return pe_fail(err, PE_E_ARG, "pattern \"%s\": expected N:M or RxC with numbers of 1 to %d, "
-                       "as 2:4 or 1x4", text, PE_PATTERN_MAX);
+        return pe_fail(err, PE_E_ARG,
+                       "pattern \"%s\": expected N:M or RxC with numbers of 1 to %d, "
+                       "as 2:4 or 1x4",
+                       text, PE_PATTERN_MAX);
     if (mid == ':' && a > b)
-        return pe_fail(err, PE_E_ARG, "pattern \"%s\": cannot keep %u of every %u inputs; "
-                       "N:M needs N no larger than M", text, a, b);
+        return pe_fail(err, PE_E_ARG,
+                       "pattern \"%s\": cannot keep %u of every %u inputs; "
+                       "N:M needs N no larger than M",
+                       text, a, b);
     out->kind = mid == ':' ? PE_PATTERN_NM : PE_PATTERN_BLOCK;
     out->keep = out->rows = a;
     out->of = out->cols = b;
@@ -83,8 +87,8 @@ static void zero_block(float *w, size_t nrows, size_t ncols, size_t k)
     for (size_t r = 0; r < nrows; r++) memset(w + r * k, 0, ncols * sizeof *w);
 }
 
-uint64_t pe_pattern_zero_blocks(float *w, const pe_pattern *p, const double *scores, size_t nrows, size_t k,
-                                double threshold, uint64_t keep_equal)
+uint64_t pe_pattern_zero_blocks(float *w, const pe_pattern *p, const double *scores, size_t nrows,
+                                size_t k, double threshold, uint64_t keep_equal)
 {
     uint64_t kept = 0;
 
@@ -98,7 +102,8 @@ uint64_t pe_pattern_zero_blocks(float *w, const pe_pattern *p, const double *sco
                 gone = kept == keep_equal;
                 kept += !gone;
             }
-            if (gone || *scores == 0) zero_block(w + r * k + c, h, k - c < p->cols ? k - c : p->cols, k);
+            if (gone || *scores == 0)
+                zero_block(w + r * k + c, h, k - c < p->cols ? k - c : p->cols, k);
         }
     }
     return kept;
@@ -114,7 +119,8 @@ static void zero_equal(float *w, size_t n, float value, uint64_t keep)
     }
 }
 
-uint64_t pe_pattern_zero_below(const pe_kernels *kern, float *w, size_t n, float threshold, uint64_t keep_equal)
+uint64_t pe_pattern_zero_below(const pe_kernels *kern, float *w, size_t n, float threshold,
+                               uint64_t keep_equal)
 {
     uint64_t equal;
 

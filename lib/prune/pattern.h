@@ -1,5 +1,5 @@
 /* lib/prune/pattern.h - where zeros may lie: anywhere, N of every M inputs, whole blocks.
- * Read next: lib/prune/select.h (thresholds), lib/prune/prune_modules.h. */
+ * Read next: lib/prune/lowest.h (thresholds), lib/prune/prune_modules.h. */
 #ifndef PE_PRUNE_PATTERN_H
 #define PE_PRUNE_PATTERN_H
 
@@ -25,11 +25,13 @@ uint64_t pe_pattern_nblocks(const pe_pattern *p, uint64_t n, uint64_t k);
 void pe_pattern_scores(double *out, const pe_pattern *p, const float *w, size_t nrows, size_t k);
 /* Zeroes blocks below the threshold, and those equal to it after the first keep_equal; returns how
  * many equal ones stay. */
-uint64_t pe_pattern_zero_blocks(float *w, const pe_pattern *p, const double *scores, size_t nrows, size_t k,
-                                double threshold, uint64_t keep_equal);
+uint64_t pe_pattern_zero_blocks(float *w, const pe_pattern *p, const double *scores, size_t nrows,
+                                size_t k, double threshold, uint64_t keep_equal);
 /* Same for single weights: |w| below the threshold. -0 becomes +0. */
-uint64_t pe_pattern_zero_below(const pe_kernels *kern, float *w, size_t n, float threshold, uint64_t keep_equal);
-/* The floor(sparsity * k + 0.5) lowest of every row; ties zero the higher column. keys: room for k. */
+uint64_t pe_pattern_zero_below(const pe_kernels *kern, float *w, size_t n, float threshold,
+                               uint64_t keep_equal);
+/* The floor(sparsity * k + 0.5) lowest of every row; ties zero the higher column. keys: room for
+ * k. */
 void pe_pattern_zero_rows(float *w, size_t nrows, size_t k, double sparsity, uint32_t *keys);
 
 #endif

@@ -60,16 +60,23 @@ static pe_status check_params(pe_prune_job *j, pe_error *err)
     if (!st) st = parse_layout(j, p->layout, err);
     if (st) return st;
     if (!(p->sparsity >= 0 && p->sparsity < 1))
-        return pe_fail(err, PE_E_ARG, "sparsity %g: expected a share of at least 0 and below 1, as 0.6", p->sparsity);
+        return pe_fail(err, PE_E_ARG,
+                       "sparsity %g: expected a share of at least 0 and below 1, as 0.6",
+                       p->sparsity);
     if (j->pattern.kind == PE_PATTERN_NM && p->sparsity != 0)
-        return pe_fail(err, PE_E_ARG, "sparsity %g with pattern %s: the pattern already says how many weights "
-                       "stay; leave the sparsity out", p->sparsity, p->pattern);
+        return pe_fail(err, PE_E_ARG,
+                       "sparsity %g with pattern %s: the pattern already says how many weights "
+                       "stay; leave the sparsity out",
+                       p->sparsity, p->pattern);
     if (j->pattern.kind != PE_PATTERN_ANY && j->scope == PE_SCOPE_ROW)
-        return pe_fail(err, PE_E_ARG, "scope row with pattern %s: rows decide alone only without a pattern",
+        return pe_fail(err, PE_E_ARG,
+                       "scope row with pattern %s: rows decide alone only without a pattern",
                        p->pattern);
     if (j->pattern.kind == PE_PATTERN_NM && j->scope == PE_SCOPE_GLOBAL)
-        return pe_fail(err, PE_E_ARG, "scope global with pattern %s: every group of %u inputs decides alone; "
-                       "leave the scope out", p->pattern, j->pattern.of);
+        return pe_fail(err, PE_E_ARG,
+                       "scope global with pattern %s: every group of %u inputs decides alone; "
+                       "leave the scope out",
+                       p->pattern, j->pattern.of);
     return PE_OK;
 }
 
@@ -79,8 +86,10 @@ static pe_status check_family(const pe_ckpt *c, pe_error *err)
     const char *type = json_string_value(json_object_get(pe_ckpt_config(c), "model_type"));
 
     if (type == NULL || strcmp(type, "gpt2") != 0) return PE_OK;
-    return pe_fail(err, PE_E_UNSUPPORTED, "%s: family gpt2 stores its linear layers as [in, out]; "
-                   "pruning expects [out, in]", pe_ckpt_path(c));
+    return pe_fail(err, PE_E_UNSUPPORTED,
+                   "%s: family gpt2 stores its linear layers as [in, out]; "
+                   "pruning expects [out, in]",
+                   pe_ckpt_path(c));
 }
 
 /* One item an array: selected modules are pruned, the rest is copied. */
@@ -155,8 +164,8 @@ static pe_status run(json_t **report, pe_prune_job *j, const char *out, pe_error
     return st;
 }
 
-pe_status pe_prune_checkpoint(char **report, const char *in, const char *out, const pe_prune_params *p,
-                              pe_error *err)
+pe_status pe_prune_checkpoint(char **report, const char *in, const char *out,
+                              const pe_prune_params *p, pe_error *err)
 {
     pe_prune_job j = { .params = p, .pool = p->pool, .nthreads = pe_pool_nthreads(p->pool) };
     pe_ckpt *c = NULL;

@@ -28,8 +28,8 @@ static const pe_prune_module *module_of_chunk(const score_source *s, size_t chun
     return s->modules[a];
 }
 
-static pe_status load_scores(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count, int worker,
-                             pe_error *err)
+static pe_status load_scores(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count,
+                             int worker, pe_error *err)
 {
     const score_source *src = arg;
     pe_prune_job *j = src->job;
@@ -62,7 +62,8 @@ static uint64_t chunk_nscores(const pe_prune_job *j, const pe_prune_module *m, s
 }
 
 /* Chunks of all modules one after the other. */
-static pe_status make_source(pe_select_source *src, uint64_t **first, score_source *arg, pe_error *err)
+static pe_status make_source(pe_select_source *src, uint64_t **first, score_source *arg,
+                             pe_error *err)
 {
     uint64_t total = 0;
     size_t at = 0;
@@ -88,10 +89,13 @@ static pe_status make_source(pe_select_source *src, uint64_t **first, score_sour
 }
 
 /* One threshold for the given modules. */
-static pe_status find_cut(pe_prune_job *j, pe_prune_module **modules, size_t n, size_t *begin, pe_error *err)
+static pe_status find_cut(pe_prune_job *j, pe_prune_module **modules, size_t n, size_t *begin,
+                          pe_error *err)
 {
     score_source arg = { j, modules, begin, n };
-    pe_select_source src = { .arg = &arg, .load = load_scores, .wide = j->pattern.kind == PE_PATTERN_BLOCK };
+    pe_select_source src = { .arg = &arg,
+                             .load = load_scores,
+                             .wide = j->pattern.kind == PE_PATTERN_BLOCK };
     uint64_t *first = NULL, k;
     pe_cut cut;
     pe_status st = make_source(&src, &first, &arg, err);
@@ -124,18 +128,20 @@ pe_status pe_prune_find_cuts(pe_prune_job *j, pe_error *err)
     if (j->pattern.kind == PE_PATTERN_NM || j->scope == PE_SCOPE_ROW) return PE_OK;
     list = malloc(j->nselected * sizeof *list);
     begin = malloc(j->nselected * sizeof *begin);
-    if (list == NULL || begin == NULL) st = pe_fail_nomem(err, "list of modules", j->nselected * sizeof *list);
+    if (list == NULL || begin == NULL)
+        st = pe_fail_nomem(err, "list of modules", j->nselected * sizeof *list);
     for (size_t i = 0; !st && i < j->nmodules; i++) {
         if (j->modules[i].selected) list[n++] = &j->modules[i];
     }
     if (!st && j->scope == PE_SCOPE_GLOBAL) st = find_cut(j, list, n, begin, err);
-    for (size_t i = 0; !st && j->scope == PE_SCOPE_LAYER && i < n; i++) st = find_cut(j, &list[i], 1, begin, err);
+    for (size_t i = 0; !st && j->scope == PE_SCOPE_LAYER && i < n; i++)
+        st = find_cut(j, &list[i], 1, begin, err);
     free(list);
     free(begin);
     return st;
 }
 
-/* ---- rows on their way to the new checkpoint -------------------------------------------------- */
+/* ---- rows on their way to the new checkpoint ------------------------------------------------- */
 
 /* Zeroes in place; n weights are whole rows, for blocks whole block rows. */
 static void prune_piece(pe_prune_module *m, float *w, size_t n, const pe_prune_scratch *s)
@@ -148,7 +154,8 @@ static void prune_piece(pe_prune_module *m, float *w, size_t n, const pe_prune_s
         j->kern->prune_nm(w, n, (int)j->pattern.keep, (int)j->pattern.of);
     } else if (j->pattern.kind == PE_PATTERN_BLOCK) {
         pe_pattern_scores(s->scores, &j->pattern, w, n / k, k);
-        m->nequal += pe_pattern_zero_blocks(w, &j->pattern, s->scores, n / k, k, m->threshold, left);
+        m->nequal +=
+            pe_pattern_zero_blocks(w, &j->pattern, s->scores, n / k, k, m->threshold, left);
     } else if (j->scope == PE_SCOPE_ROW) {
         pe_pattern_zero_rows(w, n / k, k, j->params->sparsity, s->keys);
     } else {
@@ -162,8 +169,8 @@ static void zero_like(uint16_t *out, const uint16_t *in, const float *f32, size_
     for (size_t i = 0; i < n; i++) out[i] = f32[i] == 0 ? 0 : in[i];
 }
 
-pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                        pe_error *err)
+pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                        int worker, pe_error *err)
 {
     pe_prune_module *m = user;
     const pe_prune_job *j = m->job;
@@ -172,7 +179,8 @@ pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, ui
     pe_status st = PE_OK;
 
     if (row0 == 0) m->nequal = m->zeros = 0;
-    st = pe_weights_check(in, m->array->dtype, left, pe_ckpt_path(j->in), m->array->name, row0 * m->k, err);
+    st = pe_weights_check(in, m->array->dtype, left, pe_ckpt_path(j->in), m->array->name,
+                          row0 * m->k, err);
     while (!st && left > 0) {
         size_t n = left < m->chunk ? left : m->chunk;
 
@@ -180,7 +188,8 @@ pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, ui
             memcpy(out, in, n * sizeof(float));
             prune_piece(m, out, n, s);
         } else {
-            (m->array->dtype == PE_BF16 ? j->kern->bf16_to_f32 : j->kern->f16_to_f32)(s->f32, in, n);
+            (m->array->dtype == PE_BF16 ? j->kern->bf16_to_f32 : j->kern->f16_to_f32)(s->f32, in,
+                                                                                      n);
             prune_piece(m, s->f32, n, s);
             zero_like(out, in, s->f32, n);
         }

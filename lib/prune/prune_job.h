@@ -11,13 +11,14 @@
 #include "lib/io/weight_reader.h"
 #include "lib/model/roles.h"
 #include "lib/prune/pattern.h"
-#include "lib/prune/select.h"
+#include "lib/prune/lowest.h"
 
 #define PE_PRUNE_CHUNK 65536u /* weights looked at at a time */
 
 typedef enum pe_prune_scope { PE_SCOPE_LAYER, PE_SCOPE_GLOBAL, PE_SCOPE_ROW } pe_prune_scope;
 
-/* A matrix [n, k] that could be pruned; sorted by module name, bytewise, which is the order of ties. */
+/* A matrix [n, k] that could be pruned; sorted by module name, bytewise, which is the order of
+ * ties. */
 typedef struct pe_prune_module {
     struct pe_prune_job *job;
     const pe_array *array;
@@ -72,11 +73,12 @@ uint64_t pe_prune_peak_nbytes(const pe_prune_job *j);
 pe_status pe_prune_alloc(pe_prune_job *j, pe_error *err);
 void pe_prune_release(pe_prune_job *j);
 
-/* prune_cut.c: one threshold for all modules, or one each; none where rows decide for themselves. */
+/* prune_cut.c: one threshold for all modules, or one each; none where rows decide for
+ * themselves. */
 pe_status pe_prune_find_cuts(pe_prune_job *j, pe_error *err);
 /* A pe_rewrite_rows; user is the module. */
-pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows, int worker,
-                        pe_error *err);
+pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                        int worker, pe_error *err);
 
 /* prune_report.c */
 pe_status pe_prune_params_json(json_t **out, const pe_prune_job *j, pe_error *err);

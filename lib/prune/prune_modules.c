@@ -59,13 +59,16 @@ static pe_status pick(pe_prune_job *j, pe_error *err)
         m->selected = pe_pick_wants(p->picks, p->npicks, m->name, m->role == PE_ROLE_LINEAR);
         j->nselected += m->selected;
         if (m->selected && !pe_weights_dtype_ok(m->array->dtype))
-            st = pe_fail(err, PE_E_UNSUPPORTED, "%s: module %s holds %s, pruning needs F32, F16 or BF16; "
-                         "prune before quantizing, or leave it out with --skip '%s'", pe_ckpt_path(j->in),
-                         m->name, m->array->dtype_name, m->name);
+            st = pe_fail(err, PE_E_UNSUPPORTED,
+                         "%s: module %s holds %s, pruning needs F32, F16 or BF16; "
+                         "prune before quantizing, or leave it out with --skip '%s'",
+                         pe_ckpt_path(j->in), m->name, m->array->dtype_name, m->name);
     }
     if (!st && j->nselected == 0)
-        st = pe_fail(err, PE_E_ARG, "%s: no module to prune; embeddings and heads are left out unless "
-                     "named with --only (pe-inspect lists the names)", pe_ckpt_path(j->in));
+        st = pe_fail(err, PE_E_ARG,
+                     "%s: no module to prune; embeddings and heads are left out unless "
+                     "named with --only (pe-inspect lists the names)",
+                     pe_ckpt_path(j->in));
     return st;
 }
 
@@ -81,9 +84,10 @@ static pe_status split(pe_prune_job *j, pe_prune_module *m, pe_error *err)
     uint64_t rows = pe_pattern_rows(p) < m->n ? pe_pattern_rows(p) : m->n;
 
     if (p->kind == PE_PATTERN_NM && m->k % p->of != 0)
-        return pe_fail(err, PE_E_ARG, "module %s has %llu inputs, pattern %u:%u needs a multiple of %u; "
-                       "leave it out with --skip '%s'", m->name, (unsigned long long)m->k, p->keep, p->of,
-                       p->of, m->name);
+        return pe_fail(err, PE_E_ARG,
+                       "module %s has %llu inputs, pattern %u:%u needs a multiple of %u; "
+                       "leave it out with --skip '%s'",
+                       m->name, (unsigned long long)m->k, p->keep, p->of, p->of, m->name);
     m->chunk = chunk_of_units(rows * m->k);
     m->nchunks = (size_t)((m->array->nelem + m->chunk - 1) / m->chunk);
     m->nscores = p->kind == PE_PATTERN_BLOCK ? pe_pattern_nblocks(p, m->n, m->k) : m->array->nelem;
@@ -148,7 +152,8 @@ pe_status pe_prune_alloc(pe_prune_job *j, pe_error *err)
     size_t chunk, row;
     uint64_t each = scratch_nbytes(j, &chunk, &row);
 
-    if (each * (uint64_t)j->nthreads > MAX_PARALLEL_SCRATCH) { /* very wide rows: one thread's is enough */
+    if (each * (uint64_t)j->nthreads >
+        MAX_PARALLEL_SCRATCH) { /* very wide rows: one thread's is enough */
         j->nthreads = 1;
         j->pool = NULL;
     }
@@ -159,7 +164,8 @@ pe_status pe_prune_alloc(pe_prune_job *j, pe_error *err)
 
         s->raw = malloc(chunk * sizeof(float));
         s->f32 = malloc(chunk * sizeof(float));
-        s->scores = malloc(j->pattern.kind == PE_PATTERN_BLOCK ? chunk * sizeof(double) : sizeof(double));
+        s->scores =
+            malloc(j->pattern.kind == PE_PATTERN_BLOCK ? chunk * sizeof(double) : sizeof(double));
         s->keys = malloc(row * sizeof *s->keys);
         if (s->raw == NULL || s->f32 == NULL || s->scores == NULL || s->keys == NULL)
             return pe_fail_nomem(err, "pieces of weights", (size_t)each);

@@ -24,7 +24,8 @@ static json_t *shape_json(const pe_array *a)
 {
     json_t *shape = json_array();
 
-    for (int i = 0; i < a->rank; i++) json_array_append_new(shape, json_integer((json_int_t)a->shape[i]));
+    for (int i = 0; i < a->rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)a->shape[i]));
     return shape;
 }
 
@@ -54,7 +55,8 @@ pe_status pe_prune_params_json(json_t **out, const pe_prune_job *j, pe_error *er
     return ok ? PE_OK : pe_fail_nomem(err, "parameters", 0);
 }
 
-static json_t *module_json(const pe_prune_job *j, const pe_prune_module *m, uint64_t after, bool *ok)
+static json_t *module_json(const pe_prune_job *j, const pe_prune_module *m, uint64_t after,
+                           bool *ok)
 {
     json_t *o = json_object();
     const pe_pattern *p = &j->pattern;
@@ -90,7 +92,8 @@ static void add_skipped(const pe_prune_job *j, json_t *o, bool *ok)
         if (m->selected) continue;
         row = json_object();
         put(ok, row, "name", json_string(m->name));
-        put(ok, row, "why", json_string(m->role == PE_ROLE_LINEAR ? "not picked" : pe_role_name(m->role)));
+        put(ok, row, "why",
+            json_string(m->role == PE_ROLE_LINEAR ? "not picked" : pe_role_name(m->role)));
         json_array_append_new(list, row);
     }
     put(ok, o, "skipped", list);
@@ -109,9 +112,11 @@ static void add_warnings(const pe_prune_job *j, json_t *o, bool *ok)
         stored += m->item->nbytes;
     }
     if (!j->choose_layout && stored > dense)
-        json_array_append_new(list, json_sprintf("layout %s takes %llu bytes for the pruned matrices, dense takes "
-                              "%llu; --layout auto stores the fewest", pe_layout_name(j->layout),
-                              (unsigned long long)stored, (unsigned long long)dense));
+        json_array_append_new(
+            list, json_sprintf("layout %s takes %llu bytes for the pruned matrices, dense takes "
+                               "%llu; --layout auto stores the fewest",
+                               pe_layout_name(j->layout), (unsigned long long)stored,
+                               (unsigned long long)dense));
     put(ok, o, "warnings", list);
 }
 
@@ -178,7 +183,8 @@ static uint64_t expected_nbytes(const pe_prune_job *j, const pe_prune_module *m)
     uint64_t blocks = m->n * ((m->k + 3) / 4), least = m->array->nelem * elem;
     bool two_of_four = p->kind == PE_PATTERN_NM && p->of == 4 && p->keep <= 2;
     const double count[PE_NLAYOUTS] = {
-        [PE_LAYOUT_BITMASK] = (1 - s) * (double)m->array->nelem, [PE_LAYOUT_CSR] = (1 - s) * (double)m->array->nelem,
+        [PE_LAYOUT_BITMASK] = (1 - s) * (double)m->array->nelem,
+        [PE_LAYOUT_CSR] = (1 - s) * (double)m->array->nelem,
         [PE_LAYOUT_BLOCK4] = (1 - empty4) * (double)blocks,
     };
 
@@ -189,8 +195,11 @@ static uint64_t expected_nbytes(const pe_prune_job *j, const pe_prune_module *m)
         bool wanted = j->choose_layout ? l < PE_LAYOUT_BSR && (l != PE_LAYOUT_2OF4 || two_of_four)
                                        : (pe_layout)l == j->layout && l < PE_LAYOUT_BSR;
 
-        if (!wanted || pe_layout_parts(parts, &nparts, spec, m->n, m->k, elem, (uint64_t)count[l], NULL)) continue;
-        if (!j->choose_layout || pe_parts_nbytes(parts, nparts) < least) least = pe_parts_nbytes(parts, nparts);
+        if (!wanted ||
+            pe_layout_parts(parts, &nparts, spec, m->n, m->k, elem, (uint64_t)count[l], NULL))
+            continue;
+        if (!j->choose_layout || pe_parts_nbytes(parts, nparts) < least)
+            least = pe_parts_nbytes(parts, nparts);
     }
     return least;
 }

@@ -1,5 +1,5 @@
-/* tests/golden/test_prune.c - magnitude masks of tensors, rows, lists, N:M groups and blocks, bit for
- * bit as the golden files have them. Read next: lib/prune/select.h. */
+/* tests/golden/test_prune.c - magnitude masks of tensors, rows, lists, N:M groups and blocks,
+ * bit for bit as the golden files have them. Read next: lib/prune/lowest.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "lib/base/json.h"
 #include "lib/io/ckpt.h"
 #include "lib/prune/pattern.h"
-#include "lib/prune/select.h"
+#include "lib/prune/lowest.h"
 
 #define DATA "tests/golden/data/prune_quant/"
 
@@ -48,7 +48,8 @@ static tensor load(const char *name)
 }
 
 /* `after` has the values of `before` where the mask is 1 and +0 elsewhere; a kept -0 may be +0. */
-static void check_mask(const char *name, const float *before, const float *after, size_t n, uint64_t pruned)
+static void check_mask(const char *name, const float *before, const float *after, size_t n,
+                       uint64_t pruned)
 {
     const pe_array *a = pe_ckpt_find(ckpt, name);
     uint8_t *mask = malloc(n + 1);
@@ -61,7 +62,8 @@ static void check_mask(const char *name, const float *before, const float *after
         float want = mask[i] ? before[i] : 0;
         bool same = want == 0 ? after[i] == 0 : memcmp(&want, &after[i], sizeof want) == 0;
 
-        if (!same) fail_msg("%s: element %zu is %g, expected %g", name, i, (double)after[i], (double)want);
+        if (!same)
+            fail_msg("%s: element %zu is %g, expected %g", name, i, (double)after[i], (double)want);
         zeros += mask[i] == 0;
     }
     if (pruned != UINT64_MAX) assert_int_equal(zeros, pruned);
@@ -76,8 +78,8 @@ typedef struct memory {
     const uint64_t *first;
 } memory;
 
-static pe_status from_memory(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count, int worker,
-                             pe_error *err)
+static pe_status from_memory(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count,
+                             int worker, pe_error *err)
 {
     const memory *m = arg;
     (void)worker;
@@ -90,8 +92,8 @@ static pe_status from_memory(pe_scores *out, void *arg, size_t chunk, size_t beg
 }
 
 /* Selects over chunks of a length and gives the cut; *first is freed by the caller. */
-static pe_cut select_in(const float *f32, const double *f64, size_t n, size_t chunk, double sparsity,
-                        uint64_t **first)
+static pe_cut select_in(const float *f32, const double *f64, size_t n, size_t chunk,
+                        double sparsity, uint64_t **first)
 {
     size_t nchunks = (n + chunk - 1) / chunk;
     memory m = { f32, f64, NULL };
@@ -139,7 +141,8 @@ static void case_tensor(const json_t *c)
 
         if (row) pe_pattern_zero_rows(w, t.n, t.k, s, keys);
         else prune_tensor(w, t.nelem, chunks[i], s);
-        check_mask(mask, t.w, w, t.nelem, (uint64_t)json_integer_value(json_object_get(c, "pruned")));
+        check_mask(mask, t.w, w, t.nelem,
+                   (uint64_t)json_integer_value(json_object_get(c, "pruned")));
         free(w);
     }
     free(keys);
@@ -148,12 +151,14 @@ static void case_tensor(const json_t *c)
 
 static void case_global(const json_t *c)
 {
-    const json_t *names = json_object_get(c, "weights"), *masks = json_object_get(c, "masks"), *name;
+    const json_t *names = json_object_get(c, "weights"), *masks = json_object_get(c, "masks"),
+                 *name;
     double s = json_number_value(json_object_get(c, "sparsity"));
     float *all = NULL, *was;
     size_t n = 0, i, at = 0;
 
-    json_array_foreach(names, i, name) {
+    json_array_foreach(names, i, name)
+    {
         tensor t = load(json_string_value(name));
 
         all = realloc(all, (n + t.nelem) * sizeof *all);
@@ -164,7 +169,8 @@ static void case_global(const json_t *c)
     was = malloc(n * sizeof *was);
     memcpy(was, all, n * sizeof *was);
     prune_tensor(all, n, 100, s);
-    json_array_foreach(names, i, name) {
+    json_array_foreach(names, i, name)
+    {
         const char *mask = json_string_value(json_object_get(masks, json_string_value(name)));
         size_t len = (size_t)pe_ckpt_find(ckpt, mask)->nelem;
 
@@ -197,7 +203,8 @@ static void magnitude(void **state)
 
     open_ckpt(DATA "magnitude.safetensors");
     assert_int_equal(pe_json_load(&doc, DATA "magnitude.json", 1 << 20, NULL), PE_OK);
-    json_array_foreach(json_object_get(doc, "cases"), i, c) {
+    json_array_foreach(json_object_get(doc, "cases"), i, c)
+    {
         const char *scope = json_string_value(json_object_get(c, "scope"));
 
         if (strcmp(scope, "global") == 0) case_global(c);
@@ -221,7 +228,8 @@ static void one_block_case(const json_t *c, size_t rows_at_once)
     size_t n, step;
     pe_cut cut;
 
-    assert_int_equal(pe_pattern_parse(&p, json_string_value(json_object_get(c, "pattern")), NULL), PE_OK);
+    assert_int_equal(pe_pattern_parse(&p, json_string_value(json_object_get(c, "pattern")), NULL),
+                     PE_OK);
     snprintf(name, sizeof name, "%s.weight", json_string_value(json_object_get(c, "name")));
     t = load(name);
     w = copy_of(&t);
@@ -258,7 +266,8 @@ static void blocks(void **state)
     open_ckpt(DATA "blocks.safetensors");
     assert_int_equal(pe_json_load(&doc, DATA "blocks.json", 1 << 20, NULL), PE_OK);
     assert_true(json_array_size(json_object_get(doc, "cases")) >= 7);
-    json_array_foreach(json_object_get(doc, "cases"), i, c) {
+    json_array_foreach(json_object_get(doc, "cases"), i, c)
+    {
         one_block_case(c, 1);
         one_block_case(c, 3);
         one_block_case(c, 100);

@@ -1,5 +1,5 @@
-/* tests/unit/test_select.c - the k lowest scores against a sort, on inputs that please the sample of
- * select.c and on inputs made to mislead it. Read next: lib/prune/select.c. */
+/* tests/unit/test_lowest.c - the k lowest scores against a sort, on inputs that please the
+ * sample of lowest.c and on inputs made to mislead it. Read next: lib/prune/lowest.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "lib/base/error.h"
 #include "lib/base/rng.h"
 #include "lib/prune/pattern.h"
-#include "lib/prune/select.h"
+#include "lib/prune/lowest.h"
 
 typedef struct memory {
     const float *f32;
@@ -21,8 +21,8 @@ typedef struct memory {
     size_t fail_from; /* chunks from here on fail */
 } memory;
 
-static pe_status from_memory(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count, int worker,
-                             pe_error *err)
+static pe_status from_memory(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count,
+                             int worker, pe_error *err)
 {
     const memory *m = arg;
     (void)worker;
@@ -63,10 +63,12 @@ static uint8_t *expected(const float *f32, const double *f64, size_t n, uint64_t
     return gone;
 }
 
-static unsigned check(const float *f32, const double *f64, size_t n, size_t chunk, double sparsity, int nthreads)
+static unsigned check(const float *f32, const double *f64, size_t n, size_t chunk, double sparsity,
+                      int nthreads)
 {
     size_t nchunks = (n + chunk - 1) / chunk;
-    uint64_t *first = malloc((nchunks + 1) * sizeof *first), k = pe_select_count(sparsity, n), total = 0;
+    uint64_t *first = malloc((nchunks + 1) * sizeof *first), k = pe_select_count(sparsity, n),
+             total = 0;
     uint8_t *want = expected(f32, f64, n, k);
     memory m = { f32, f64, first, SIZE_MAX };
     pe_select_source src = { &m, nchunks, chunk, first, f64 != NULL, from_memory };
@@ -88,7 +90,9 @@ static unsigned check(const float *f32, const double *f64, size_t n, size_t chun
                 goes = keep == 0;
                 keep -= !goes;
             }
-            if (goes != want[i]) fail_msg("score %llu of %zu, k %llu", (unsigned long long)i, n, (unsigned long long)k);
+            if (goes != want[i])
+                fail_msg("score %llu of %zu, k %llu", (unsigned long long)i, n,
+                         (unsigned long long)k);
             gone += goes;
         }
         assert_int_equal(gone, cut.gone[c]);
@@ -143,7 +147,7 @@ static void misled_sample_takes_more_passes(void **state)
 
 static void more_ties_than_can_be_kept(void **state)
 {
-    size_t n = (size_t)9 << 19; /* 4.5 Mi: over the limit of select.c */
+    size_t n = (size_t)9 << 19; /* 4.5 Mi: over the limit of lowest.c */
     float *w = malloc(n * sizeof *w);
     (void)state;
 
@@ -212,8 +216,9 @@ static void errors_come_from_the_first_chunk(void **state)
 
 static void patterns_parse(void **state)
 {
-    static const char *const bad[] = { "2:", ":4", "4:2", "0:4", "2:0", "1x", "x4", "0x4", "1x0", "2:4 ", " 2:4",
-                                       "2-4", "2:4:8", "1025x1", "1x99999999999", "-1x4", "2.5:4" };
+    static const char *const bad[] = { "2:",    ":4",     "4:2",           "0:4",  "2:0",  "1x",
+                                       "x4",    "0x4",    "1x0",           "2:4 ", " 2:4", "2-4",
+                                       "2:4:8", "1025x1", "1x99999999999", "-1x4", "2.5:4" };
     pe_pattern p;
     (void)state;
 

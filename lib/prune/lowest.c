@@ -1,6 +1,6 @@
-/* lib/prune/select.c - see select.h. A score is compared by its bits as an unsigned number (its key),
- * which for values that are not negative is the order of the values. Read next: prune_select.c. */
-#include "lib/prune/select.h"
+/* lib/prune/lowest.c - see lowest.h: bounds from a sample, one pass between them, the rest exactly.
+ * Read next: lib/prune/score_key.h, lib/prune/prune_cut.c. */
+#include "lib/prune/lowest.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -10,13 +10,14 @@
 #include "kernels/kernels.h"
 #include "lib/base/error.h"
 #include "lib/base/first_error.h"
+#include "lib/prune/score_key.h"
 
-#define MAX_KEPT (UINT64_C(4) << 20) /* scores kept between the bounds */
-#define SAMPLE_PIECE 64u
+#define MAX_KEPT      (UINT64_C(4) << 20) /* scores kept between the bounds */
+#define SAMPLE_PIECE  64u
 #define SAMPLE_PIECES 8192u
 #define SAMPLE_CHUNKS 64u
-#define SAMPLE_SHARE 16384u /* scores a piece stands for, until there are SAMPLE_PIECES */
-#define SMALL_CHUNKS 4u     /* up to here all scores are kept without a sample */
+#define SAMPLE_SHARE  16384u /* scores a piece stands for, until there are SAMPLE_PIECES */
+#define SMALL_CHUNKS  4u     /* up to here all scores are kept without a sample */
 
 typedef struct chunk_count {
     uint64_t below; /* scores under the lower bound */
@@ -27,91 +28,17 @@ typedef struct selector {
     const pe_select_source *src;
     const pe_kernels *kern;
     pe_pool *pool;
-    uint64_t lo, hi;      /* bounds as keys, both inclusive */
-    uint64_t *kept;       /* keys between the bounds, chunk by chunk */
+    uint64_t lo, hi; /* bounds as keys, both inclusive */
+    uint64_t *kept;  /* keys between the bounds, chunk by chunk */
     uint64_t cap;
     atomic_uint_fast64_t nkept;
-    chunk_count *chunk;   /* [nchunks] */
-    uint64_t *hist;       /* [nthreads][PE_SELECT_BUCKETS] */
-    float *mid;           /* [nthreads][max_chunk], f32 sources */
-    uint64_t width;       /* of a bucket */
+    chunk_count *chunk; /* [nchunks] */
+    uint64_t *hist;     /* [nthreads][PE_SELECT_BUCKETS] */
+    float *mid;         /* [nthreads][max_chunk], f32 sources */
+    uint64_t width;     /* of a bucket */
     unsigned passes;
     pe_first_error failed;
 } selector;
-
-static uint64_t key_f32(float v)
-{
-    uint32_t u;
-    memcpy(&u, &v, sizeof u);
-    return u & 0x7fffffffu;
-}
-
-static float f32_of_key(uint64_t key)
-{
-    uint32_t u = (uint32_t)key;
-    float v;
-    memcpy(&v, &u, sizeof v);
-    return v;
-}
-
-static uint64_t key_f64(double v)
-{
-    uint64_t u;
-    memcpy(&u, &v, sizeof u);
-    return u & (UINT64_MAX >> 1);
-}
-
-static double f64_of_key(uint64_t key)
-{
-    double v;
-    memcpy(&v, &key, sizeof v);
-    return v;
-}
-
-static uint64_t key_at(const pe_scores *s, size_t i)
-{
-    return s->f64 != NULL ? key_f64(s->f64[i]) : key_f32(s->f32[i]);
-}
-
-uint64_t pe_select_count(double s, uint64_t n)
-{
-    double k = floor(s * (double)n + 0.5);
-
-    if (!(k > 0)) return 0;
-    return k >= (double)n ? n : (uint64_t)k;
-}
-
-/* Bucket of the k-th of the counted keys; *k becomes its number within the bucket. */
-static size_t find_bucket(const uint64_t *hist, uint64_t *k)
-{
-    size_t b = 0;
-
-    while (b + 1 < PE_SELECT_BUCKETS && *k >= hist[b]) *k -= hist[b++];
-    return b;
-}
-
-static uint64_t bucket_width(uint64_t lo, uint64_t hi)
-{
-    return (hi - lo) / PE_SELECT_BUCKETS + 1;
-}
-
-uint64_t pe_select_key(const uint64_t *keys, size_t n, uint64_t lo, uint64_t hi, uint64_t k, uint64_t *hist)
-{
-    while (lo < hi) {
-        uint64_t width = bucket_width(lo, hi), end;
-        size_t b;
-
-        memset(hist, 0, PE_SELECT_BUCKETS * sizeof *hist);
-        for (size_t i = 0; i < n; i++) {
-            if (keys[i] >= lo && keys[i] <= hi) hist[(keys[i] - lo) / width]++;
-        }
-        b = find_bucket(hist, &k);
-        end = lo + b * width + (width - 1);
-        lo += b * width;
-        if (end < hi) hi = end;
-    }
-    return lo;
-}
 
 /* ---- one pass over all scores ---------------------------------------------------------------- */
 
@@ -129,13 +56,15 @@ static pe_status load_chunk(pe_scores *out, selector *s, size_t c, int worker)
     return st;
 }
 
-static void keep_keys(selector *s, chunk_count *cc, const pe_scores *v, const float *mid, size_t nmid)
+static void keep_keys(selector *s, chunk_count *cc, const pe_scores *v, const float *mid,
+                      size_t nmid)
 {
     uint64_t at = atomic_fetch_add(&s->nkept, nmid);
 
     cc->nkept = nmid;
     cc->at = at;
-    if (nmid == 0 || at > s->cap || nmid > s->cap - at) return; /* counted, not kept: another pass */
+    if (nmid == 0 || at > s->cap || nmid > s->cap - at)
+        return; /* counted, not kept: another pass */
     if (mid != NULL) {
         for (size_t i = 0; i < nmid; i++) s->kept[at + i] = key_f32(mid[i]);
         return;
@@ -157,7 +86,8 @@ static void bracket_task(void *arg, size_t c, int worker)
         float *mid = s->mid + (size_t)worker * s->src->max_chunk;
         size_t nmid = 0;
 
-        cc->below = s->kern->magnitude_bracket(mid, &nmid, v.f32, v.n, f32_of_key(s->lo), f32_of_key(s->hi));
+        cc->below = s->kern->magnitude_bracket(mid, &nmid, v.f32, v.n, f32_of_key(s->lo),
+                                               f32_of_key(s->hi));
         keep_keys(s, cc, &v, mid, nmid);
     } else {
         uint64_t below = 0, in = 0;
@@ -209,7 +139,8 @@ static pe_status bracket_pass(uint64_t *below, selector *s, pe_error *err)
 }
 
 /* Shrinks the bounds to the bucket that holds the k-th score; `below` counts those under lo. */
-static pe_status narrow_pass(uint64_t *below, uint64_t *inside, selector *s, uint64_t k, pe_error *err)
+static pe_status narrow_pass(uint64_t *below, uint64_t *inside, selector *s, uint64_t k,
+                             pe_error *err)
 {
     int nthreads = pe_pool_nthreads(s->pool);
     uint64_t rank = k - *below, end;
@@ -221,7 +152,8 @@ static pe_status narrow_pass(uint64_t *below, uint64_t *inside, selector *s, uin
     st = run_pass(s, histogram_task, err);
     if (st) return st;
     for (int t = 1; t < nthreads; t++) {
-        for (size_t i = 0; i < PE_SELECT_BUCKETS; i++) s->hist[i] += s->hist[(size_t)t * PE_SELECT_BUCKETS + i];
+        for (size_t i = 0; i < PE_SELECT_BUCKETS; i++)
+            s->hist[i] += s->hist[(size_t)t * PE_SELECT_BUCKETS + i];
     }
     b = find_bucket(s->hist, &rank);
     *below = k - rank;
@@ -273,8 +205,8 @@ static pe_status take_sample(uint64_t *keys, size_t *n, selector *s, size_t cap,
     return st;
 }
 
-/* Bounds that hold the score of the given rank very likely: its place in the sample, four deviations
- * each way, doubled because neighbouring weights are alike. */
+/* Bounds that hold the score of the given rank very likely: its place in the sample, four
+ * deviations each way, doubled because neighbouring weights are alike. */
 static pe_status guess_bounds(selector *s, uint64_t rank, pe_error *err)
 {
     size_t cap = (size_t)SAMPLE_PIECE * SAMPLE_PIECES, n;
@@ -289,7 +221,8 @@ static pe_status guess_bounds(selector *s, uint64_t rank, pe_error *err)
         double slack = 8.0 * sqrt((double)n * p * (1 - p)) + 8;
 
         if (at > slack) s->lo = pe_select_key(keys, n, 0, hi, (uint64_t)(at - slack), s->hist);
-        if (at + slack < (double)n) s->hi = pe_select_key(keys, n, 0, hi, (uint64_t)(at + slack), s->hist);
+        if (at + slack < (double)n)
+            s->hi = pe_select_key(keys, n, 0, hi, (uint64_t)(at + slack), s->hist);
     }
     free(keys);
     return st;
@@ -361,7 +294,8 @@ static pe_status alloc_selector(selector *s, pe_cut *out, pe_error *err)
     s->kept = malloc((size_t)(s->cap ? s->cap : 1) * sizeof *s->kept);
     s->chunk = calloc(n, sizeof *s->chunk);
     s->hist = malloc(nthreads * PE_SELECT_BUCKETS * sizeof *s->hist);
-    if (!src->wide) s->mid = malloc(nthreads * (src->max_chunk ? src->max_chunk : 1) * sizeof *s->mid);
+    if (!src->wide)
+        s->mid = malloc(nthreads * (src->max_chunk ? src->max_chunk : 1) * sizeof *s->mid);
     out->keep_equal = calloc(n, sizeof *out->keep_equal);
     out->gone = calloc(n, sizeof *out->gone);
     if (s->kept == NULL || s->chunk == NULL || s->hist == NULL || (!src->wide && s->mid == NULL) ||
@@ -370,7 +304,8 @@ static pe_status alloc_selector(selector *s, pe_cut *out, pe_error *err)
     return PE_OK;
 }
 
-pe_status pe_select_lowest(pe_cut *out, const pe_select_source *src, uint64_t k, pe_pool *pool, pe_error *err)
+pe_status pe_select_lowest(pe_cut *out, const pe_select_source *src, uint64_t k, pe_pool *pool,
+                           pe_error *err)
 {
     selector s = { .src = src, .pool = pool, .kern = pe_kernels_get(err) };
     uint64_t below = 0, key = 0;
@@ -388,7 +323,8 @@ pe_status pe_select_lowest(pe_cut *out, const pe_select_source *src, uint64_t k,
         st = find_bounds(&below, &s, rank, err);
         if (!st && s.lo == s.hi) key = s.lo;
         else if (!st)
-            key = pe_select_key(s.kept, (size_t)atomic_load(&s.nkept), s.lo, s.hi, rank - below, s.hist);
+            key = pe_select_key(s.kept, (size_t)atomic_load(&s.nkept), s.lo, s.hi, rank - below,
+                                s.hist);
     }
     if (!st) {
         out->threshold = src->wide ? f64_of_key(key) : (double)f32_of_key(key);

@@ -1,0 +1,119 @@
+/* lib/calib/observer.c - see observer.h.
+ * Read next: lib/calib/ranges.c. */
+#include "lib/calib/observer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/calib/ranges.h"
+
+#define MSE_VALUES 65536u /* of the sample are enough to choose between 80 clips */
+
+pe_status pe_observer_init(pe_observer *o, uint32_t k, const pe_range_rule *rule,
+                           uint64_t most_values, pe_error *err)
+{
+    memset(o, 0, sizeof *o);
+    o->k = k;
+    o->lo = INFINITY;
+    o->hi = -INFINITY;
+    o->stride = 1;
+    o->floor = -1;
+    o->sample = malloc((size_t)PE_CALIB_TOKENS * k * sizeof *o->sample);
+    if (o->sample == NULL)
+        return pe_fail_nomem(err, "calibration sample",
+                             (size_t)PE_CALIB_TOKENS * k * sizeof(float));
+    if (rule->kind != PE_RANGE_PERCENTILE) return PE_OK;
+    o->need = (size_t)pe_range_percentile_need(rule->percentile, most_values) + 1;
+    o->top = malloc(2 * o->need * sizeof *o->top);
+    return o->top != NULL ? PE_OK
+                          : pe_fail_nomem(err, "largest inputs", 2 * o->need * sizeof *o->top);
+}
+
+void pe_observer_release(pe_observer *o)
+{
+    free(o->sample);
+    free(o->top);
+    o->sample = o->top = NULL;
+}
+
+static int descending(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x < y) - (x > y);
+}
+
+static void keep_largest(pe_observer *o)
+{
+    qsort(o->top, o->ntop, sizeof *o->top, descending);
+    o->ntop = o->need;
+    o->floor = o->top[o->need - 1];
+}
+
+static void add_top(pe_observer *o, const float *x)
+{
+    for (uint32_t i = 0; i < o->k; i++) {
+        float a = fabsf(x[i]);
+
+        if (!(a > o->floor)) continue;
+        o->top[o->ntop++] = a;
+        if (o->ntop == 2 * o->need) keep_largest(o);
+    }
+}
+
+static void add_sample(pe_observer *o, const float *x)
+{
+    if (o->ntokens % o->stride != 0) return;
+    if (o->nsample == PE_CALIB_TOKENS) {
+        for (size_t i = 1; i < PE_CALIB_TOKENS / 2; i++)
+            memcpy(o->sample + i * o->k, o->sample + 2 * i * o->k, o->k * sizeof *o->sample);
+        o->nsample = PE_CALIB_TOKENS / 2;
+        o->stride *= 2;
+        if (o->ntokens % o->stride != 0) return;
+    }
+    memcpy(o->sample + o->nsample * o->k, x, o->k * sizeof *o->sample);
+    o->nsample++;
+}
+
+void pe_observer_add(pe_observer *o, const float *x, size_t ldx, size_t m)
+{
+    for (size_t t = 0; t < m; t++, x += ldx) {
+        float lo = o->lo, hi = o->hi;
+
+        for (uint32_t i = 0; i < o->k; i++) {
+            lo = x[i] < lo ? x[i] : lo;
+            hi = x[i] > hi ? x[i] : hi;
+        }
+        o->lo = lo;
+        o->hi = hi;
+        if (o->top != NULL) add_top(o, x);
+        add_sample(o, x);
+        o->ntokens++;
+    }
+}
+
+/* Evenly spread values of the sample. */
+static float mse_clip(const pe_observer *o, float absmax)
+{
+    size_t n = o->nsample * o->k, step = n / MSE_VALUES + 1, count = 0;
+    float *x = malloc((n / step + 1) * sizeof *x);
+    int i;
+
+    if (x == NULL) return -1;
+    for (size_t at = 0; at < n; at += step) x[count++] = o->sample[at];
+    i = pe_range_mse(NULL, x, count, absmax, 127);
+    free(x);
+    return pe_mse_clip(i, absmax);
+}
+
+float pe_observer_clip(pe_observer *o, const pe_range_rule *rule)
+{
+    float absmax = fmaxf(-o->lo, o->hi);
+
+    if (o->ntokens == 0) return 0;
+    if (rule->kind == PE_RANGE_PERCENTILE)
+        return (float)pe_range_percentile(o->top, o->ntop, rule->percentile, o->ntokens * o->k);
+    return rule->kind == PE_RANGE_MSE ? mse_clip(o, absmax) : absmax;
+}
