@@ -26,20 +26,25 @@ V16_INLINE void transpose_8x8(float *out, size_t ldout, const float *in, size_t 
     }
 }
 
-/* `rows` <= 16 rows of n floats, to n columns of 16; missing rows are 0. */
-static void transpose_rows(float *out, const float *in, size_t ldin, size_t rows, size_t n)
+/* `rows` <= 16 rows of n floats to n columns of 16, `step` floats apart; missing rows are 0. */
+static void transpose_into(float *out, size_t step, const float *in, size_t ldin, size_t rows, size_t n)
 {
     size_t c = 0;
     if (rows == 16) {
         for (; c + 8 <= n; c += 8) {
-            transpose_8x8(out + c * 16, 16, in + c, ldin);
-            transpose_8x8(out + c * 16 + 8, 16, in + c + 8 * ldin, ldin);
+            transpose_8x8(out + c * step, step, in + c, ldin);
+            transpose_8x8(out + c * step + 8, step, in + c + 8 * ldin, ldin);
         }
     }
     for (; c < n; c++) {
-        for (size_t r = 0; r < rows; r++) out[c * 16 + r] = in[r * ldin + c];
-        for (size_t r = rows; r < 16; r++) out[c * 16 + r] = 0.0f;
+        for (size_t r = 0; r < rows; r++) out[c * step + r] = in[r * ldin + c];
+        for (size_t r = rows; r < 16; r++) out[c * step + r] = 0.0f;
     }
+}
+
+static inline void transpose_rows(float *out, const float *in, size_t ldin, size_t rows, size_t n)
+{
+    transpose_into(out, 16, in, ldin, rows, n);
 }
 
 #endif

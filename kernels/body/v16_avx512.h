@@ -12,6 +12,8 @@
 /* Panels of 16 outputs that a tile of so many rows takes side by side: accumulators for two FMA units,
  * B from the second cache. */
 enum { V16_WIDE_1 = 4, V16_WIDE_2 = 4, V16_WIDE_3 = 4, V16_WIDE_4 = 4, V16_WIDE_5 = 4, V16_WIDE_6 = 4 };
+/* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
+enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 4 };
 
 typedef __m512 v16;
 typedef __m512i i16;
