@@ -15,7 +15,7 @@
 enum {
     CSR_TOKENS = 16 * V16_CSR_VECTORS, /* of a block */
     CSR_OUTPUTS = 16,                  /* of a group: what is transposed back at once */
-    CSR_SINGLE = 8                     /* chains side by side for one token: hides the latency */
+    CSR_SINGLE = 4                     /* chains side by side for one token: hides the latency */
 };
 
 /* Tokens of a block, transposed: [k][16 * vectors]; one a thread. */
@@ -120,21 +120,23 @@ static void csr_single_group(const csr_work *g, size_t n0)
     float *y = c->y + n0;
     for (; n + CSR_SINGLE <= n0 + nout; n += CSR_SINGLE) {
         float chain[CSR_SINGLE] = {0};
-        uint32_t common = UINT32_MAX;
+        const uint32_t *column[CSR_SINGLE];
+        const float *value[CSR_SINGLE], *x = c->x;
+        size_t left[CSR_SINGLE], common = SIZE_MAX;
+#pragma GCC unroll 4
         for (size_t r = 0; r < CSR_SINGLE; r++) {
-            uint32_t left = w->begin[n + r + 1] - w->begin[n + r];
-            if (left < common) common = left;
+            column[r] = w->column + w->begin[n + r];
+            value[r] = w->value + w->begin[n + r];
+            left[r] = w->begin[n + r + 1] - w->begin[n + r];
+            if (left[r] < common) common = left[r];
         }
-        for (uint32_t i = 0; i < common; i++) {
-#pragma GCC unroll 8
-            for (size_t r = 0; r < CSR_SINGLE; r++) {
-                size_t at = (size_t)w->begin[n + r] + i;
-                chain[r] = fmaf(w->value[at], c->x[w->column[at]], chain[r]);
-            }
+        for (size_t i = 0; i < common; i++) {
+#pragma GCC unroll 4
+            for (size_t r = 0; r < CSR_SINGLE; r++) chain[r] = fmaf(value[r][i], x[column[r][i]], chain[r]);
         }
+#pragma GCC unroll 4
         for (size_t r = 0; r < CSR_SINGLE; r++) {
-            for (uint32_t at = w->begin[n + r] + common; at < w->begin[n + r + 1]; at++)
-                chain[r] = fmaf(w->value[at], c->x[w->column[at]], chain[r]);
+            for (size_t i = common; i < left[r]; i++) chain[r] = fmaf(value[r][i], x[column[r][i]], chain[r]);
             y[n - n0 + r] = chain[r];
         }
     }

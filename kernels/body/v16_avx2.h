@@ -14,7 +14,7 @@
  * without running out of 16 registers. */
 enum { V16_WIDE_1 = 4, V16_WIDE_2 = 3, V16_WIDE_3 = 2, V16_WIDE_4 = 1, V16_WIDE_5 = 1, V16_WIDE_6 = 1 };
 /* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
-enum { V16_CSR_ROWS = 1, V16_CSR_VECTORS = 4 };
+enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 2 };
 
 typedef struct v16 {
     __m256 lo, hi;
