@@ -13,7 +13,7 @@
  *  - softmax takes the maximum of the whole row, sums exp(s - max) by absolute key index in those
  *    lanes; in attention s = chain * scale, and the weighted sum of values is an FMA chain over
  *    ascending keys, divided once at the end;
- *  - exp, erf, tanh are the polynomials of kernels/ref/ref_math.h, in that order of FMAs;
+ *  - exp, tanh, gelu are the polynomials of kernels/ref/ref_math.h, in that order of FMAs;
  *  - division is division and sqrt is sqrt; no reciprocal estimates;
  *  - the + 0 of the f32 epilogue turns -0 (a chain of products that underflowed) into +0.
  * So skipping a zero weight changes nothing for finite activations. Which NaN comes out of non-finite

@@ -1,4 +1,4 @@
-/* kernels/body/v16_math.h - folds, exp, erf, tanh and the activations on sixteen floats.
+/* kernels/body/v16_math.h - folds, exp, tanh and the activations on sixteen floats.
  * The order of operations is that of kernels/ref/ref_math.h, line by line; include a v16_*.h first.
  * Read next: kernels/body/gemm_body.h. */
 #ifndef PE_KERNELS_V16_MATH_H
@@ -34,12 +34,11 @@ V16_INLINE v16 v_exp_reduce(v16 x, i16 *n)
     v16 f = v_sub(t, magic);
     v16 r = v_fma(f, v_set1(-PE_EXP_LN2_HI), x);
     r = v_fma(f, v_set1(-PE_EXP_LN2_LO), r);
-    v16 q = v_fma(v_set1(PE_EXP_C6), r, v_set1(PE_EXP_C5));
-    q = v_fma(q, r, v_set1(PE_EXP_C4));
-    q = v_fma(q, r, v_set1(PE_EXP_C3));
-    q = v_fma(q, r, v_set1(PE_EXP_C2));
+    v16 r2 = v_mul(r, r);
+    v16 q = v_fma(v_set1(PE_EXP_C6), r2, v_fma(v_set1(PE_EXP_C5), r, v_set1(PE_EXP_C4)));
+    q = v_fma(q, r2, v_fma(v_set1(PE_EXP_C3), r, v_set1(PE_EXP_C2)));
     *n = i_sub(v_as_int(t), v_as_int(magic));
-    return v_add(v_fma(q, v_mul(r, r), r), v_set1(1.0f));
+    return v_add(v_fma(q, r2, r), v_set1(1.0f));
 }
 V16_INLINE v16 v_exp(v16 x)
 {
@@ -54,25 +53,6 @@ V16_INLINE v16 v_exp_near(v16 x)
     i16 n;
     v16 p = v_exp_reduce(x, &n);
     return v_mul(p, v_pow2(n));
-}
-
-V16_INLINE v16 v_erf(v16 x)
-{
-    v16 a = v_abs(x), s = v_mul(x, x);
-    v16 p = v_fma(v_set1(PE_ERF_S5), s, v_set1(PE_ERF_S4));
-    p = v_fma(p, s, v_set1(PE_ERF_S3));
-    p = v_fma(p, s, v_set1(PE_ERF_S2));
-    p = v_fma(p, s, v_set1(PE_ERF_S1));
-    p = v_fma(p, s, v_set1(PE_ERF_S0));
-    v16 near = v_fma(p, x, x);
-    v16 t = v_min(v_set1(PE_ERF_MAX), a);
-    v16 r = v_fma(v_set1(PE_ERF_L5), t, v_set1(PE_ERF_L4));
-    r = v_fma(r, t, v_set1(PE_ERF_L3));
-    r = v_fma(r, t, v_set1(PE_ERF_L2));
-    r = v_fma(r, t, v_set1(PE_ERF_L1));
-    r = v_fma(r, t, v_set1(PE_ERF_L0));
-    v16 e = v_exp_near(v_sub(v_set1(-0.0f), v_fma(r, t, t)));
-    return v_if_gt(a, v_set1(PE_ERF_SPLIT), v_signed(v_sub(v_set1(1.0f), e), x), near);
 }
 
 V16_INLINE v16 v_tanh(v16 x)
@@ -90,8 +70,21 @@ V16_INLINE v16 v_tanh(v16 x)
 
 V16_INLINE v16 v_gelu_erf(v16 x)
 {
-    v16 h = v_mul(v_set1(0.5f), x);
-    return v_fma(h, v_erf(v_mul(x, v_set1(PE_GELU_SQRT1_2))), h);
+    v16 z = v_max(v_set1(PE_GELU_MIN), v_or(x, v_set1(-0.0f))), z2 = v_mul(z, z), magic = v_set1(PE_EXP_MAGIC);
+    v16 even = v_fma(v_set1(PE_GELU_G6), z2, v_set1(PE_GELU_G4));
+    v16 odd = v_fma(v_set1(PE_GELU_G7), z2, v_set1(PE_GELU_G5));
+    even = v_fma(v_fma(even, z2, v_set1(PE_GELU_G2)), z2, v_set1(PE_GELU_G0));
+    odd = v_fma(v_fma(odd, z2, v_set1(PE_GELU_G3)), z2, v_set1(PE_GELU_G1));
+    v16 g = v_fma(odd, z, even);
+    v16 t = v_add(g, magic);
+    v16 r = v_sub(g, v_sub(t, magic));
+    v16 p = v_fma(v_set1(PE_EXP2_C5), r, v_set1(PE_EXP2_C4));
+    p = v_fma(p, r, v_set1(PE_EXP2_C3));
+    p = v_fma(p, r, v_set1(PE_EXP2_C2));
+    p = v_fma(p, r, v_set1(PE_EXP2_C1));
+    p = v_fma(p, r, v_set1(PE_EXP2_C0));
+    p = v_as_float(i_add(v_as_int(p), i_shl23(v_as_int(t))));
+    return v_fma(z, p, v_max(v_zero(), x));
 }
 V16_INLINE v16 v_gelu_tanh(v16 x)
 {

@@ -1,4 +1,4 @@
-/* kernels/ref/ref_math.h - exp, erf, tanh and the activations: the meaning of each to the bit.
+/* kernels/ref/ref_math.h - exp, tanh and the activations: the meaning of each to the bit.
  * The polynomials are our own minimax fits, made with coefficients rounded to float one by one;
  * every level evaluates them in this order of FMAs. Read next: kernels/body/math.h (vectors). */
 #ifndef PE_KERNELS_REF_MATH_H
@@ -36,12 +36,11 @@ static inline float ref_exp_reduce(float x, int32_t *n)
     float f = t - PE_EXP_MAGIC;
     float r = fmaf(f, -PE_EXP_LN2_HI, x);
     r = fmaf(f, -PE_EXP_LN2_LO, r);
-    float q = fmaf(PE_EXP_C6, r, PE_EXP_C5);
-    q = fmaf(q, r, PE_EXP_C4);
-    q = fmaf(q, r, PE_EXP_C3);
-    q = fmaf(q, r, PE_EXP_C2);
+    float r2 = r * r; /* even and odd parts apart: short chains */
+    float q = fmaf(PE_EXP_C6, r2, fmaf(PE_EXP_C5, r, PE_EXP_C4));
+    q = fmaf(q, r2, fmaf(PE_EXP_C3, r, PE_EXP_C2));
     *n = (int32_t)(ref_bits(t) - ref_bits(PE_EXP_MAGIC));
-    return fmaf(q, r * r, r) + 1.0f;
+    return fmaf(q, r2, r) + 1.0f;
 }
 static inline float ref_pow2(int32_t n) { return ref_float((uint32_t)(n + 127) << 23); }
 
@@ -63,25 +62,6 @@ static inline float ref_exp_near(float x)
     return p * ref_pow2(n);
 }
 
-static inline float ref_erf(float x)
-{
-    float a = fabsf(x), s = x * x;
-    float p = fmaf(PE_ERF_S5, s, PE_ERF_S4);
-    p = fmaf(p, s, PE_ERF_S3);
-    p = fmaf(p, s, PE_ERF_S2);
-    p = fmaf(p, s, PE_ERF_S1);
-    p = fmaf(p, s, PE_ERF_S0);
-    float small = fmaf(p, x, x);
-    float t = ref_min(PE_ERF_MAX, a);
-    float r = fmaf(PE_ERF_L5, t, PE_ERF_L4);
-    r = fmaf(r, t, PE_ERF_L3);
-    r = fmaf(r, t, PE_ERF_L2);
-    r = fmaf(r, t, PE_ERF_L1);
-    r = fmaf(r, t, PE_ERF_L0);
-    float large = 1.0f - ref_exp_near(-fmaf(r, t, t));
-    return a > PE_ERF_SPLIT ? ref_signed(large, x) : small;
-}
-
 static inline float ref_tanh(float x)
 {
     float a = fabsf(x), s = x * x;
@@ -95,10 +75,22 @@ static inline float ref_tanh(float x)
     return a > PE_TANH_SPLIT ? ref_signed(large, x) : small;
 }
 
+/* The exact form, x Phi(x): max(x, 0) minus what is the same for x and -x. */
 static inline float ref_gelu_erf(float x)
 {
-    float h = 0.5f * x;
-    return fmaf(h, ref_erf(x * PE_GELU_SQRT1_2), h);
+    float z = ref_max(PE_GELU_MIN, ref_float(ref_bits(x) | 0x80000000u)), z2 = z * z;
+    float even = fmaf(fmaf(fmaf(PE_GELU_G6, z2, PE_GELU_G4), z2, PE_GELU_G2), z2, PE_GELU_G0);
+    float odd = fmaf(fmaf(fmaf(PE_GELU_G7, z2, PE_GELU_G5), z2, PE_GELU_G3), z2, PE_GELU_G1);
+    float g = fmaf(odd, z, even);
+    float t = g + PE_EXP_MAGIC;
+    float r = g - (t - PE_EXP_MAGIC);
+    float p = fmaf(PE_EXP2_C5, r, PE_EXP2_C4);
+    p = fmaf(p, r, PE_EXP2_C3);
+    p = fmaf(p, r, PE_EXP2_C2);
+    p = fmaf(p, r, PE_EXP2_C1);
+    p = fmaf(p, r, PE_EXP2_C0);
+    p = ref_float(ref_bits(p) + (ref_bits(t) << 23)); /* times 2^n; the magic's own bits shift out */
+    return fmaf(z, p, ref_max(0.0f, x));
 }
 static inline float ref_gelu_tanh(float x)
 {

@@ -1,4 +1,4 @@
-/* kernels/ref/ref_poly.h - coefficients of exp, erf and tanh, shared by every level.
+/* kernels/ref/ref_poly.h - coefficients of exp, tanh and gelu, shared by every level.
  * Read next: kernels/ref/ref_math.h, which gives the order of operations. */
 #ifndef PE_KERNELS_REF_POLY_H
 #define PE_KERNELS_REF_POLY_H
@@ -16,21 +16,24 @@
 #define PE_EXP_C5 0x1.12398p-7f
 #define PE_EXP_C6 0x1.6a4f72p-10f
 
-/* erf(x) = x + x S(x^2) up to the split, 1 - exp(-(x + x L(x))) above it */
-#define PE_ERF_SPLIT 0.92f
-#define PE_ERF_MAX 4.0f /* erf is 1 from here on */
-#define PE_ERF_S0 0x1.06eba6p-3f
-#define PE_ERF_S1 (-0x1.8126eap-2f)
-#define PE_ERF_S2 0x1.ce1b0ep-4f
-#define PE_ERF_S3 (-0x1.b69392p-6f)
-#define PE_ERF_S4 0x1.47689cp-8f
-#define PE_ERF_S5 (-0x1.3ac634p-11f)
-#define PE_ERF_L0 0x1.073414p-3f
-#define PE_ERF_L1 0x1.457b92p-1f
-#define PE_ERF_L2 0x1.af34bap-4f
-#define PE_ERF_L3 (-0x1.772a7ap-6f)
-#define PE_ERF_L4 0x1.a5bb0cp-9f
-#define PE_ERF_L5 (-0x1.c16a68p-13f)
+/* gelu(x) = x Phi(x) = max(x, 0) + z Phi(z), z = -|x|, and Phi(z) = 2^G(z): log2 of Phi is smooth where
+ * Phi itself falls over nine decades. Weighted fit: error of z 2^G(z) at most 3e-8. */
+#define PE_GELU_MIN (-8.0f) /* z Phi(z) is 0 from here on: 2e-14 */
+#define PE_GELU_G0 (-0x1.ffffcp-1f)
+#define PE_GELU_G1 0x1.26b16p+0f
+#define PE_GELU_G2 (-0x1.d6018ep-2f)
+#define PE_GELU_G3 0x1.b268c4p-5f
+#define PE_GELU_G4 0x1.fad6aap-8f
+#define PE_GELU_G5 0x1.3bea3ep-11f
+#define PE_GELU_G6 (-0x1.d73b4ep-18f)
+#define PE_GELU_G7 (-0x1.fc139ep-19f)
+/* 2^r, |r| <= 1/2; relative error of the fit 1.2e-7 */
+#define PE_EXP2_C0 0x1.000002p+0f
+#define PE_EXP2_C1 0x1.62e432p-1f
+#define PE_EXP2_C2 0x1.ebf862p-3f
+#define PE_EXP2_C3 0x1.c6adbep-5f
+#define PE_EXP2_C4 0x1.3d378p-7f
+#define PE_EXP2_C5 0x1.5fb03cp-10f
 
 /* tanh(x) = x + x x^2 S(x^2) up to the split, 1 - 2 / (exp(2x) + 1) above it */
 #define PE_TANH_SPLIT 0.625f
@@ -41,8 +44,7 @@
 #define PE_TANH_S3 0x1.5203f4p-6f
 #define PE_TANH_S4 (-0x1.7547e2p-8f)
 
-/* gelu(x) = x Phi(x); the tanh form's sqrt(2/pi) and sqrt(2/pi) * 0.044715 */
-#define PE_GELU_SQRT1_2 0.707106781f
+/* the tanh form of gelu: sqrt(2/pi) and sqrt(2/pi) * 0.044715 */
 #define PE_GELU_TANH_C1 0.797884561f
 #define PE_GELU_TANH_C3 0.0356774081f
 
