@@ -115,57 +115,70 @@ static bool same_part(const pe_part *want, const pe_array *a, const pe_st_entry 
     return same;
 }
 
-/* Finds the parts by name; types and shapes must be what layout and shape imply. */
-static pe_status collect_parts(maker *m, pe_array *a)
+/* The entries that hold the parts, by name, in one file; got: their shapes. */
+static pe_status find_parts(maker *m, pe_array *a, placed *at[PE_MAX_PARTS],
+                            pe_part got[PE_MAX_PARTS])
 {
-    pe_part want[PE_MAX_PARTS], got[PE_MAX_PARTS] = { 0 };
-    placed *at[PE_MAX_PARTS] = { 0 };
-    uint64_t count = 0;
+    pe_part want[PE_MAX_PARTS];
+    size_t room = strlen(a->name) + 16;
     pe_status st =
         pe_layout_parts(want, &a->nparts, a->layout, a->shape[0], a->shape[1], 1, 0, m->err);
-    size_t room = strlen(a->name) + 16;
-    char *name = malloc(room);
+    char *name = st ? NULL : malloc(room);
     if (!st && !name) st = pe_fail_nomem(m->err, "tensor name", room);
     for (int i = 0; i < a->nparts && !st; i++) {
-        strcpy(name, a->name);
-        strcat(name, want[i].suffix);
-        if (!(at[i] = find_placed(m, name)) || at[i]->taken || at[i]->file != at[0]->file) {
-            st = pe_fail(m->err, PE_E_INPUT,
-                         "%s: pe_layouts: \"%.200s\" has no part \"%s\" in the weights", m->c->path,
-                         a->name, want[i].suffix);
+        strcat(strcpy(name, a->name), want[i].suffix);
+        at[i] = find_placed(m, name);
+        if (!at[i] || at[i]->taken || at[i]->file != at[0]->file) {
+            st = pe_fail(m->err, PE_E_INPUT, "has no part \"%s\" in the weights", want[i].suffix);
             break;
         }
-        got[i].suffix = want[i].suffix;
-        got[i].rank = (int)at[i]->e->rank;
-        for (int d = 0; d < 3; d++) got[i].shape[d] = at[i]->e->shape[d];
+        const pe_st_entry *e = at[i]->e;
+        got[i] = (pe_part){ want[i].suffix, e->dtype->dtype, (int)e->rank, { 0 }, e->nbytes };
+        for (int d = 0; d < 3; d++) got[i].shape[d] = e->shape[d];
         at[i]->taken = true;
     }
     free(name);
+    return st;
+}
+
+/* Types and shapes of the parts must be what layout and shape imply. */
+static pe_status collect_parts(maker *m, pe_array *a)
+{
+    placed *at[PE_MAX_PARTS] = { 0 };
+    pe_part got[PE_MAX_PARTS] = { 0 };
+    uint64_t count = 0;
+    pe_status st = find_parts(m, a, at, got);
+    if (!st) st = pe_layout_count(&count, a->layout, got, m->err);
     if (st) return st;
     const pe_st_dtype *t = at[a->nparts - 1]->e->dtype; /* values come last */
     a->dtype = t->dtype;
     a->dtype_name = t->name;
     a->file = at[0]->file;
-    st = pe_layout_count(&count, a->layout, got, m->err);
-    if (!st)
-        st = pe_layout_parts(a->part, &a->nparts, a->layout, a->shape[0], a->shape[1], t->bits / 8,
-                             count, m->err);
+    st = pe_layout_parts(a->part, &a->nparts, a->layout, a->shape[0], a->shape[1], t->bits / 8,
+                         count, m->err);
     for (int i = 0; i < a->nparts && !st; i++) {
         if (t->dtype == PE_DTYPE_OTHER || t->bits > 32 || !same_part(&a->part[i], a, at[i]->e))
-            st = pe_fail(
-                m->err, PE_E_INPUT,
-                "%s: \"%.200s%s\": dtype or shape is not what layout %s of [%llu, %llu] needs",
-                m->c->path, a->name, a->part[i].suffix, pe_layout_name(a->layout.layout),
-                (unsigned long long)a->shape[0], (unsigned long long)a->shape[1]);
+            st = pe_fail(m->err, PE_E_INPUT,
+                         "dtype or shape of \"%s\" is not what layout %s of [%llu, %llu] needs",
+                         a->part[i].suffix, pe_layout_name(a->layout.layout),
+                         (unsigned long long)a->shape[0], (unsigned long long)a->shape[1]);
         a->offset[i] = at[i]->e->offset;
         a->nbytes += at[i]->e->nbytes;
     }
     /* A few bytes that claim to be a huge matrix must not make the reader allocate it. */
     if (!st && a->nelem / 1024 > a->nbytes + (64u << 20) / 1024)
-        st = pe_fail(m->err, PE_E_INPUT,
-                     "%s: \"%.200s\": %llu elements from %llu stored bytes; refused", m->c->path,
-                     a->name, (unsigned long long)a->nelem, (unsigned long long)a->nbytes);
-    return st ? pe_fail_prefix(m->err, PE_E_INPUT, "\"%.200s\"", a->name) : PE_OK;
+        st = pe_fail(m->err, PE_E_INPUT, "%llu elements from %llu stored bytes; refused",
+                     (unsigned long long)a->nelem, (unsigned long long)a->nbytes);
+    return st;
+}
+
+/* Whatever is wrong with a described matrix is wrong with the input, and says which one it is. */
+static pe_status layout_failed(maker *m, const pe_array *a, pe_status st)
+{
+    pe_error why = m->err ? *m->err : (pe_error){ 0 };
+    if (st == PE_E_NOMEM) return st;
+    return pe_fail(m->err, PE_E_INPUT, "%s: pe_layouts: \"%.200s\": %.600s", m->c->path, a->name,
+                   why.text);
 }
 
 static pe_status layout_arrays(maker *m, json_t *layouts)
@@ -182,8 +195,9 @@ static pe_status layout_arrays(maker *m, json_t *layouts)
                            "%s: \"%.200s\" is both a plain tensor and in pe_layouts", m->c->path,
                            key);
         st = read_layout(m, a, value);
-        if (!st) st = collect_parts(m, a);
         if (st) return st;
+        st = collect_parts(m, a);
+        if (st) return layout_failed(m, a, st);
     }
     return PE_OK;
 }

@@ -92,6 +92,7 @@ static pe_status expand(stream *s, pe_digest *digests, pe_error *err)
     if (!st)
         st = pe_layout_decode(&m, a->layout, (const void *const *)part, a->part, a->nparts, a->name,
                               err);
+    if (st) st = pe_fail_prefix(err, st, "%s", pe_ckpt_file(s->c, a->file));
     for (int i = 0; i < PE_MAX_PARTS; i++) free(part[i]);
     return st;
 }
