@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <pe/text.h>
 
 #include "tests/goldfile.h"
+#include "tests/scratch.h"
 #include "tests/textlines.h"
 
 #define DATA "tests/golden/data/tokenizers"
@@ -184,11 +186,85 @@ static void golden_pairs(void **state)
     }
 }
 
+/* tests/golden/make/text_digest.py gave these. */
+static void long_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *by_line, *as_one;
+        bool mixed;
+    } want[] = {
+        { "recipes/sentiment/model", "e8876ae119d5eda64c5729f6a7c0f486",
+          "850bdf3fe8f0c858a3032a79c1c18456", false },
+        { "recipes/sentiment/model", "5647cda7c2d87cb53d541d0ac5577366",
+          "78ebe3797e870db3fc705ab3816a918e", true },
+        { DATA "/wp_cased", "7fb0c2ebaf2cd101176b65f3b045a525", "ba6eaa27a755072f3cd6b0c0de43ef22",
+          true },
+        { DATA "/wp_cased_strip", "fda221a1d3cdd61f073048e84c242a73",
+          "24bf24efe42fd248d2fc485750f0e31e", true },
+        { DATA "/wp_lower_accents", "08929572c6dbb46951a8eb80015175d6",
+          "ec4b03d3158b007988de220d3b488704", true },
+        { DATA "/wp_uncased", "358d9a881a3dabf242ae25e29d85da65",
+          "0ceaa53f89dc0501b52a125c32905979", true },
+    };
+    size_t nplain = 0, nmixed = 0;
+    char *plain = text_unpacked(&nplain, "recipes/sentiment/data/sentiment-train.tsv.gz");
+    char *mixed = text_mixed(&nmixed, plain, nplain);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        pe_tokenizer *t = NULL;
+        char hex[PE_DIGEST_TEXT];
+        open_tokenizer(&t, want[i].model);
+        const char *text = want[i].mixed ? mixed : plain;
+        size_t n = want[i].mixed ? nmixed : nplain;
+        text_digest(hex, t, text, n, true);
+        assert_string_equal(hex, want[i].by_line);
+        text_digest(hex, t, text, n, false);
+        assert_string_equal(hex, want[i].as_one);
+        pe_tokenizer_close(t);
+    }
+    free(plain);
+    free(mixed);
+}
+
+/* The same model from vocab.txt and tokenizer_config.json, and from tokenizer.json. */
+static void from_vocab(void **state)
+{
+    (void)state;
+    pe_tokenizer *t = NULL;
+    size_t n = 0;
+    char here[128];
+    assert_non_null(getcwd(here, sizeof here));
+    char hex[PE_DIGEST_TEXT], *folder = scratch_new();
+    assert_non_null(folder);
+    static const char *const name[] = { "vocab.txt", "tokenizer_config.json" };
+    for (size_t i = 0; i < 2; i++) {
+        char from[256];
+        snprintf(from, sizeof from, "%s/recipes/sentiment/model/%s", here, name[i]);
+        assert_int_equal(symlink(from, scratch_path(folder, name[i])), 0);
+    }
+    open_tokenizer(&t, folder);
+    char *text = text_unpacked(&n, "recipes/sentiment/data/sentiment-train.tsv.gz");
+    text_digest(hex, t, text, n, true);
+    assert_string_equal(hex, "e8876ae119d5eda64c5729f6a7c0f486");
+    assert_int_equal(pe_tokenizer_max_length(t), 128);
+    assert_int_equal(pe_tokenizer_nvocab(t), 7000);
+    assert_int_equal(pe_tokenizer_id(t, "[CLS]"), 2);
+    assert_string_equal(pe_tokenizer_token(t, 3), "[SEP]");
+    assert_null(pe_tokenizer_token(t, 7000));
+    assert_null(pe_tokenizer_token(t, -1));
+    assert_int_equal(pe_tokenizer_id(t, "no such token"), -1);
+    free(text);
+    pe_tokenizer_close(t);
+    assert_int_equal(scratch_drop(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_strings),
         cmocka_unit_test(golden_pairs),
+        cmocka_unit_test(long_texts),
+        cmocka_unit_test(from_vocab),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
