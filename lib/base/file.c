@@ -52,6 +52,12 @@ static pe_status open_regular(int *fd, uint64_t *nbytes, const char *path, pe_er
     return PE_OK;
 }
 
+bool pe_path_is_absent(const char *path)
+{
+    struct stat sb;
+    return lstat(path, &sb) && (errno == ENOENT || errno == ENOTDIR);
+}
+
 pe_status pe_file_open(pe_file **out, const char *path, pe_error *err)
 {
     pe_file *f = calloc(1, sizeof *f);

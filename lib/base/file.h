@@ -9,6 +9,9 @@
 typedef struct pe_file pe_file;
 pe_status pe_file_open(pe_file **out, const char *path, pe_error *err);
 void pe_file_close(pe_file *f);
+/* True only when nothing has this name. A name that cannot be looked up counts as there, so that
+ * opening it reports why: an I/O error must not turn an optional file into a missing one. */
+bool pe_path_is_absent(const char *path);
 uint64_t pe_file_nbytes(const pe_file *f);
 const char *pe_file_path(const pe_file *f);
 /* Exactly nbytes at offset, or PE_E_INPUT naming file and place (EINTR and short reads retried). */

@@ -193,7 +193,9 @@ static pe_status make_dir(pe_outdir *d, pe_error *err)
         st = make_temp(probe, d, err);
         if (!st) failed = renameat2(d->parent_fd, d->temp, d->parent_fd, probe, RENAME_EXCHANGE);
         if (failed) st = rename_failed(d, err);
-        unlinkat(d->parent_fd, probe, AT_REMOVEDIR);
+        if (unlinkat(d->parent_fd, probe, AT_REMOVEDIR) && !st)
+            st = pe_fail_errno(err, PE_E_WRITE, "%s: removing the trial directory %s beside it",
+                               d->path, probe);
     } else if (failed) {
         st = rename_failed(d, err);
     }

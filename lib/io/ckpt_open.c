@@ -36,9 +36,8 @@ pe_status pe_ckpt_add_shard(pe_ckpt *c, const char *path, const char *name, pe_e
 
 static bool exists(const char *dir, const char *name)
 {
-    struct stat sb;
     char *p = pe_path_join(dir, name);
-    bool yes = p && (!lstat(p, &sb) || errno == EACCES);
+    bool yes = p && !pe_path_is_absent(p);
     free(p);
     return yes;
 }

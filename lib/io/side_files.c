@@ -67,11 +67,12 @@ static pe_status copy_file(pe_outdir *to, const char *dir, const char *name, pe_
     return st;
 }
 
+/* What cannot be looked up counts as a file: copying it then says why. */
 static bool is_regular(const char *dir, const char *name)
 {
     struct stat sb;
     char *path = pe_path_join(dir, name);
-    bool yes = path && !stat(path, &sb) && S_ISREG(sb.st_mode);
+    bool yes = !path || (stat(path, &sb) ? errno != ENOENT : S_ISREG(sb.st_mode));
     free(path);
     return yes;
 }
@@ -98,6 +99,7 @@ static pe_status copy_folder(pe_outdir *to, const char *dir, const char *folder,
         if (!name) st = pe_fail_nomem(err, "file names", n * sizeof *names);
         else names[n++] = name;
     }
+    if (!st && errno) st = pe_fail_errno(err, PE_E_INPUT, "%s: reading the directory", path);
     if (n) qsort(names, n, sizeof *names, by_text);
     for (size_t i = 0; i < n; i++) {
         if (!st) st = copy_file(to, dir, names[i], err);
@@ -126,7 +128,6 @@ static pe_status copy_modules(pe_outdir *to, const char *dir, pe_error *err)
     json_array_foreach(modules, i, m)
     {
         const char *folder = json_string_value(json_object_get(m, "path"));
-        struct stat sb;
         if (st || !folder || !*folder) continue;
         if (!plain_folder(folder)) {
             st = pe_fail(err, PE_E_INPUT,
@@ -135,7 +136,8 @@ static pe_status copy_modules(pe_outdir *to, const char *dir, pe_error *err)
             continue;
         }
         char *full = pe_path_join(dir, folder);
-        if (full && !stat(full, &sb))
+        if (!full) st = pe_fail_nomem(err, "path", strlen(folder));
+        else if (!pe_path_is_absent(full))
             st = copy_folder(to, dir, folder, NULL, err); /* 2_Normalize has no folder */
         free(full);
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/model/family.h"
 
@@ -114,7 +115,7 @@ static pe_status load_beside(json_t **out, char *path, size_t size, const char *
     *out = NULL;
     int n = snprintf(path, size, "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= size) return pe_fail(err, PE_E_ARG, "%s: the path is too long", dir);
-    return access(path, F_OK) == 0 ? pe_json_load(out, path, 1 << 20, err) : PE_OK;
+    return pe_path_is_absent(path) ? PE_OK : pe_json_load(out, path, 1 << 20, err);
 }
 
 static pe_status read_mode(pe_config *c, const json_t *pooling, const char *where, pe_error *err)

@@ -7,15 +7,15 @@
 #include <sys/stat.h>
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/base/json.h"
 
 enum { MAX_CONFIG = 64 << 20, PATH = 4096, MAX_SANE_LENGTH = 1 << 24 };
 
 static bool is_there(char path[PATH], const char *dir, const char *name)
 {
-    struct stat sb;
     snprintf(path, PATH, "%s/%s", dir, name);
-    return !stat(path, &sb);
+    return !pe_path_is_absent(path);
 }
 
 /* A limit beyond any model means "none": 1e30 is what transformers writes then. */

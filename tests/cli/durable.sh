@@ -1,0 +1,140 @@
+#!/bin/bash
+# tests/cli/durable.sh - errors and signals put into system calls, one after the other: the output is
+# whole or not there, failures are reported, and the order of syncs and renames survives a crash.
+# Read next: lib/base/outdir.c.
+set -u
+failed=0
+points=0
+tool=$BIN/pe-prune
+model=tests/golden/data/e2e/bert_classify
+
+[ "$(basename "$(dirname "$BIN")")" = release ] || { echo "skip durable: only for the release build"; exit 0; }
+command -v strace >/dev/null 2>&1 || { echo "skip durable: strace is not installed"; exit 0; }
+strace -o "$TMP/trace" true 2>/dev/null || { echo "skip durable: tracing is not permitted here"; exit 0; }
+
+report() { # name, complaint
+    if [ -z "$2" ]; then
+        echo "ok $1"
+    else
+        echo "not ok $1"
+        printf '%s\n' "$2" | head -5 | sed 's/^/# /'
+        failed=1
+    fi
+}
+same() { diff -r "$1" "$2" >/dev/null 2>&1; }
+prune() ( # extra arguments...; under strace with $inject, trace in $TMP/trace
+    exec 2>/dev/null # where bash says "Killed"
+    strace -f -qq -o "$TMP/trace" ${inject:+-e inject=$inject} "$tool" "$model" -o "$TMP/w/out" "$@" \
+        >"$TMP/stdout" 2>"$TMP/stderr"
+    exit $?
+)
+fresh() { # old: with something to replace
+    rm -rf "$TMP/w"
+    mkdir "$TMP/w"
+    [ "${1:-}" != old ] || cp -r "$TMP/old" "$TMP/w/out"
+}
+leftovers() { find "$TMP/w" -maxdepth 1 -name '.*pe-tmp*' | head -1; }
+
+"$tool" "$model" -o "$TMP/new" --sparsity 0.5 -j1 >/dev/null || { echo "not ok reference"; exit 1; }
+"$tool" "$model" -o "$TMP/old" --sparsity 0.25 -j1 >/dev/null
+
+# ---- the order on disk, from the trace of an undisturbed run ----
+order() {
+    awk '
+    { sub(/^[0-9]+ +/, "") }
+    /^openat\(.*O_CREAT.* = [0-9]+$/ { fd = $NF; made[fd] = 1; synced[fd] = 0; n++ }
+    /^pwrite64\(/ { match($0, /[0-9]+/); fd = substr($0, RSTART + 2); sub(/^[^(]*\(/, "", $0); fd = $0 + 0
+                    if (placed) print "written after it was placed: " fd; synced[fd] = 0 }
+    /^fsync\([0-9]+\) += 0/ { sub(/^fsync\(/, ""); fd = $0 + 0; synced[fd] = 1; if (fd in made) files++
+                    else if (placed) parent = 1; else if (files == n) folder = 1 }
+    /^renameat2\(.*RENAME_(NOREPLACE|EXCHANGE)\) = 0/ && /"out"/ {
+        placed = 1
+        for (fd in made) if (!synced[fd]) print "not synced before the rename: fd " fd
+        if (!folder) print "the directory is not synced before the rename"
+    }
+    END { if (!placed) print "never renamed"; if (!parent) print "the parent is not synced after the rename"
+          if (n < 4) print "too few files: " n }' "$TMP/trace"
+}
+inject=
+fresh
+prune --sparsity 0.5 -j1
+report clean-run-is-same "$(same "$TMP/w/out" "$TMP/new" || echo "another output")"
+report order-on-disk "$(order)"
+cp "$TMP/trace" "$TMP/clean"
+fresh old
+prune --sparsity 0.5 -j1 -f
+report order-on-disk-of-a-replacement "$(order)"
+cp "$TMP/trace" "$TMP/clean-replace"
+
+count() { grep -cE "^[0-9]+ +$1\(" "$2"; }
+# calls of the program loader, before main: not ours to judge
+count_early() { sed '/rt_sigaction(SIGINT/,$d' "$2" | grep -cE "^[0-9]+ +$1\("; }
+
+# What one disturbed run left behind. $1: must (fail), may (fail), retry (must succeed), thread (may
+# fail, may miss), kill, term
+judge() {
+    local code=$2 how=$1 before=$3 state=other
+    grep -q INJECTED "$TMP/trace" || [ "$how" = kill ] || [ "$how" = term ] || [ "$how" = thread ] ||
+        echo "$inject: nothing was injected"
+    if [ ! -e "$TMP/w/out" ]; then state=none
+    elif same "$TMP/w/out" "$TMP/new"; then state=new
+    elif same "$TMP/w/out" "$TMP/old"; then state=old
+    fi
+    [ "$state" = new ] || [ "$state" = "$before" ] || echo "$inject: half an output ($state)"
+    case $how in
+    kill) return ;;
+    term)
+        [ "$code" -eq 143 ] || [ "$code" -eq 0 ] || echo "$inject: exit $code after SIGTERM"
+        [ -z "$(leftovers)" ] || echo "$inject: a temporary stays after SIGTERM"
+        return
+        ;;
+    must) [ "$code" -ne 0 ] || echo "$inject: the failure is not reported" ;;
+    retry) [ "$code" -eq 0 ] || echo "$inject: not tried again: $(cat "$TMP/stderr")" ;;
+    esac
+    [ "$code" -ne 0 ] || [ "$state" = new ] || echo "$inject: exit 0 without the output"
+    [ "$code" -lt 10 ] || echo "$inject: exit $code"
+    if [ "$code" -ne 0 ]; then
+        grep -q "^pe-prune: error: " "$TMP/stderr" || echo "$inject: no message: $(head -1 "$TMP/stderr")"
+        [ "$(wc -l <"$TMP/stderr")" -eq 1 ] || echo "$inject: not one line"
+    fi
+    # but where removing is what failed
+    [ -z "$(leftovers)" ] || [ "${inject%%:*}" = unlinkat ] || echo "$inject: a temporary stays"
+}
+
+# every call of one kind in turn: enumerate NAME HOW CALL SPEC BEFORE ARGUMENTS...
+enumerate() {
+    local name=$1 how=$2 call=$3 spec=$4 before=$5 total early i complaints= trace=$TMP/clean
+    shift 5
+    [ "$before" = none ] || trace=$TMP/clean-replace
+    total=$(count "$call" "$trace")
+    early=$(count_early "$call" "$trace")
+    for ((i = early + 1; i <= total; i++)); do
+        fresh "$before"
+        inject=$call:$spec:when=$i
+        prune "$@"
+        complaints+=$(judge "$how" $? "$before")
+        points=$((points + 1))
+    done
+    report "$name-$call-$((total - early))-points" "$complaints"
+}
+
+plain="--sparsity 0.5 -j1"
+for call in pwrite64 fsync renameat2 mkdirat ftruncate; do
+    enumerate error must $call error=ENOSPC none $plain
+done
+for call in pread64 openat close newfstatat read mmap getrandom getdents64; do
+    enumerate error may $call error=$([ $call = mmap ] && echo ENOMEM || echo EIO) none $plain
+done
+for call in pread64 pwrite64; do enumerate interrupted retry $call error=EINTR none $plain; done
+for call in fsync renameat2 unlinkat; do enumerate replace must $call error=EIO old $plain -f; done
+for call in openat fsync renameat2 mkdirat ftruncate close unlinkat; do
+    enumerate kill kill $call signal=SIGKILL old $plain -f
+    enumerate term term $call signal=SIGTERM old $plain -f
+done
+enumerate kill kill pwrite64 signal=SIGKILL none $plain
+enumerate term term pwrite64 signal=SIGTERM none $plain
+for call in pwrite64 fsync renameat2; do enumerate threads thread $call error=EIO none --sparsity 0.5 -j3; done
+
+report at-least-200-points "$([ $points -ge 200 ] || echo "only $points")"
+echo "# $points points"
+exit $failed
