@@ -94,7 +94,8 @@ static void show_history(const json_t *history)
     size_t i;
     json_array_foreach(history, i, step)
     {
-        char *params = json_dumps(json_object_get(step, "params"), JSON_COMPACT | JSON_SORT_KEYS);
+        char *params = json_dumps(json_object_get(step, "params"),
+                                  JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
         printf("step %zu: %s %s %s\n        input %s\n", i + 1, text_of(step, "tool", "?"),
                text_of(step, "version", "?"), params ? params : "", text_of(step, "input", "?"));
         free(params);

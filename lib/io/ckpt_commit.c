@@ -63,6 +63,19 @@ static pe_status content_of(pe_digest *out, const pe_ckptw *w, pe_error *err)
     return st;
 }
 
+/* Fewest digits that read back as the same numbers: what a pass did not touch stays as it was. */
+static char *exact_text(const json_t *o, size_t flags)
+{
+    for (size_t digits = 15;; digits = 17) {
+        char *text = json_dumps(o, flags | JSON_REAL_PRECISION(digits));
+        json_t *back = text ? json_loads(text, 0, NULL) : NULL;
+        bool same = back && json_equal((json_t *)o, back);
+        json_decref(back);
+        if (!text || same || digits == 17) return text;
+        free(text);
+    }
+}
+
 /* The text of `__metadata__` key "pe". */
 static pe_status set_provenance(pe_ckptw *w, const char *content, const json_t *step, pe_error *err)
 {
@@ -70,7 +83,7 @@ static pe_status set_provenance(pe_ckptw *w, const char *content, const json_t *
     if (history && step && json_array_append(history, (json_t *)step)) return no_memory(err);
     json_t *all = json_pack("{ss ss so}", "schema", "pe.provenance/1", "content", content,
                             "history", history);
-    char *text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = all ? exact_text(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     bool ok = text && !json_object_set_new(w->metadata, "pe", json_string(text));
     free(text);
     json_decref(all);
@@ -141,20 +154,6 @@ static pe_status put_json(pe_ckptw *w, const char *name, json_t *value, pe_error
     return st;
 }
 
-/* Fewest digits that read back as the same numbers, the keys in their order: what the pass did not
- * touch stays as it was. */
-static char *config_text(const json_t *o)
-{
-    for (size_t digits = 15;; digits = 17) {
-        char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
-        json_t *back = text ? json_loads(text, 0, NULL) : NULL;
-        bool same = back && json_equal((json_t *)o, back);
-        json_decref(back);
-        if (!text || same || digits == 17) return text;
-        free(text);
-    }
-}
-
 static pe_status put_config(pe_ckptw *w, const json_t *config, pe_error *err)
 {
     if (!config && !w->sparse) return PE_OK;
@@ -166,7 +165,7 @@ static pe_status put_config(pe_ckptw *w, const json_t *config, pe_error *err)
     } else {
         rename_key(o, "pe_quantization", "quantization_config");
     }
-    char *text = o ? config_text(o) : NULL;
+    char *text = o ? exact_text(o, JSON_INDENT(2)) : NULL;
     pe_status st =
         text ? pe_outdir_put(w->dir, "config.json", text, strlen(text), err) : no_memory(err);
     free(text);
