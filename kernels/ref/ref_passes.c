@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-size_t pe_magnitude_bracket_ref(float *mid, size_t *nmid, const float *x, size_t n, float lo, float hi)
+size_t pe_magnitude_bracket_ref(float *mid, size_t *nmid, const float *x, size_t n, float lo,
+                                float hi)
 {
     size_t below = 0, found = *nmid;
     for (size_t i = 0; i < n; i++) {
@@ -35,7 +36,8 @@ static uint32_t magnitude(float x)
     return bits & 0x7fffffff;
 }
 
-/* Rank of element i of a group: how many come before it, larger magnitudes first, then lower indices. */
+/* Rank of element i of a group: how many come before it, larger magnitudes first, then lower
+ * indices. */
 static int rank_of(const float *g, int of, int i)
 {
     int rank = 0;
@@ -44,15 +46,14 @@ static int rank_of(const float *g, int of, int i)
     return rank;
 }
 
-/* Zeroing from the last rank upward keeps the order of those still to be ranked: a zeroed element
- * is smaller than any kept one, and of equal zeros it is the rank that was already taken. */
+/* Zeroes everything that comes after the last one to keep. */
 static void prune_group(float *g, int keep, int of)
 {
-    for (int drop = of - 1; drop >= keep; drop--) {
-        int i = 0;
-        while (rank_of(g, of, i) != drop) i++;
-        g[i] = 0;
-    }
+    int last = 0;
+    while (rank_of(g, of, last) != keep - 1) last++;
+    uint32_t a = magnitude(g[last]);
+    for (int i = 0; i < of; i++)
+        if (magnitude(g[i]) < a || (magnitude(g[i]) == a && i > last)) g[i] = 0;
 }
 
 void pe_prune_nm_ref(float *x, size_t n, int keep, int of)

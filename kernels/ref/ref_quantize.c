@@ -1,5 +1,5 @@
-/* kernels/ref/ref_quantize.c - the meaning of quantizing rows of activations and channels of weights.
- * Read next: kernels/ref/ref_passes.c, kernels/avx2/quantize_avx2.c. */
+/* kernels/ref/ref_quantize.c - the meaning of quantizing rows of activations and channels of
+ * weights. Read next: kernels/ref/ref_passes.c, kernels/avx2/quantize_avx2.c. */
 #include "kernels/variants.h"
 
 #include <math.h>

@@ -14,7 +14,10 @@ static void store(const pe_linear_call *c, size_t t, size_t n, int32_t acc)
     c->y[t * c->ldy + n] = ref_act(v, c->act);
 }
 
-static int32_t zero_point(const pe_linear_call *c, size_t t) { return c->xzero ? c->xzero[t] : 0; }
+static int32_t zero_point(const pe_linear_call *c, size_t t)
+{
+    return c->xzero ? c->xzero[t] : 0;
+}
 
 static size_t no_scratch(size_t m, size_t n, size_t k, int nthreads)
 {
@@ -24,8 +27,14 @@ static size_t no_scratch(size_t m, size_t n, size_t k, int nthreads)
 
 /* ---- dense: the codes as they are ---- */
 
-static size_t dense_nbytes(const pe_matrix *w) { return w->n * w->k; }
-static void dense_pack(void *packed, const pe_matrix *w) { memcpy(packed, w->s8, w->n * w->k); }
+static size_t dense_nbytes(const pe_matrix *w)
+{
+    return w->n * w->k;
+}
+static void dense_pack(void *packed, const pe_matrix *w)
+{
+    memcpy(packed, w->s8, w->n * w->k);
+}
 
 static void dense_row(void *arg, size_t t, int worker)
 {
@@ -41,13 +50,19 @@ static void dense_row(void *arg, size_t t, int worker)
     }
 }
 
-static void dense_run(const pe_linear_call *c) { pe_pool_run(c->pool, c->m, dense_row, (void *)c); }
+static void dense_run(const pe_linear_call *c)
+{
+    pe_pool_run(c->pool, c->m, dense_row, (void *)c);
+}
 
-const pe_linear_form pe_s8_dense_ref = {dense_nbytes, dense_pack, no_scratch, dense_run};
+const pe_linear_form pe_s8_dense_ref = { dense_nbytes, dense_pack, no_scratch, dense_run };
 
 /* ---- bitmask: a 64-bit mask a 64 codes, [n][k / 64 up], then the non-zero codes in order ---- */
 
-static size_t words(size_t k) { return (k + 63) / 64; }
+static size_t words(size_t k)
+{
+    return (k + 63) / 64;
+}
 
 static size_t bitmask_nbytes(const pe_matrix *w)
 {
@@ -89,9 +104,12 @@ static void bitmask_row(void *arg, size_t t, int worker)
     }
 }
 
-static void bitmask_run(const pe_linear_call *c) { pe_pool_run(c->pool, c->m, bitmask_row, (void *)c); }
+static void bitmask_run(const pe_linear_call *c)
+{
+    pe_pool_run(c->pool, c->m, bitmask_row, (void *)c);
+}
 
-const pe_linear_form pe_s8_bitmask_ref = {bitmask_nbytes, bitmask_pack, no_scratch, bitmask_run};
+const pe_linear_form pe_s8_bitmask_ref = { bitmask_nbytes, bitmask_pack, no_scratch, bitmask_run };
 
 /* ---- 1x4 blocks: of every row the blocks of four inputs that are not all zero ---- */
 
@@ -150,6 +168,9 @@ static void block4_row(void *arg, size_t t, int worker)
     }
 }
 
-static void block4_run(const pe_linear_call *c) { pe_pool_run(c->pool, c->m, block4_row, (void *)c); }
+static void block4_run(const pe_linear_call *c)
+{
+    pe_pool_run(c->pool, c->m, block4_row, (void *)c);
+}
 
-const pe_linear_form pe_s8_block4_ref = {block4_nbytes, block4_pack, no_scratch, block4_run};
+const pe_linear_form pe_s8_block4_ref = { block4_nbytes, block4_pack, no_scratch, block4_run };

@@ -1,6 +1,7 @@
-/* tests/isa/immintrin.h - stands in front of the compiler's <immintrin.h>: the AVX-512 intrinsics that
- * kernels/{avxvnni,avx512,vnni,vbmi2,amx} use, lowered to AVX2 by SIMDe, plus the few that SIMDe 0.7.4
- * lacks. So their source runs, in tests, on machines without them. Read next: Makefile, EMULATED. */
+/* tests/isa/immintrin.h - stands in front of the compiler's <immintrin.h>: the AVX-512
+ * intrinsics that kernels/{avxvnni,avx512,vnni,vbmi2,amx} use, lowered to AVX2 by SIMDe, plus
+ * the few that SIMDe 0.7.4 lacks. So their source runs, in tests, on machines without them. Read
+ * next: Makefile, EMULATED. */
 #ifndef PE_TESTS_ISA_IMMINTRIN_H
 #define PE_TESTS_ISA_IMMINTRIN_H
 
@@ -14,7 +15,7 @@
 
 static inline __m512 pe_emu_maskz_loadu_ps(__mmask16 k, const float *p)
 {
-    float e[16] = {0};
+    float e[16] = { 0 };
     for (int i = 0; i < 16; i++)
         if (k >> i & 1) e[i] = p[i];
     return _mm512_loadu_ps(e);
@@ -93,5 +94,52 @@ static inline __m512i pe_emu_cvtepi8_epi32(__m128i a)
 }
 #undef _mm512_cvtepi8_epi32
 #define _mm512_cvtepi8_epi32(a) pe_emu_cvtepi8_epi32(a)
+
+static inline void pe_emu_dpbusd(int32_t *acc, const uint8_t *x, const int8_t *w, int nlanes)
+{
+    for (int i = 0; i < 4 * nlanes; i++)
+        acc[i / 4] = (int32_t)((uint32_t)acc[i / 4] + (uint32_t)(x[i] * w[i]));
+}
+static inline __m256i pe_emu_dpbusd_256(__m256i acc, __m256i x, __m256i w)
+{
+    int32_t sum[8];
+    uint8_t u[32];
+    int8_t s[32];
+    _mm256_storeu_si256((__m256i *)(void *)sum, acc);
+    _mm256_storeu_si256((__m256i *)(void *)u, x);
+    _mm256_storeu_si256((__m256i *)(void *)s, w);
+    pe_emu_dpbusd(sum, u, s, 8);
+    return _mm256_loadu_si256((const __m256i *)(void *)sum);
+}
+#undef _mm256_dpbusd_avx_epi32
+#define _mm256_dpbusd_avx_epi32(acc, x, w) pe_emu_dpbusd_256(acc, x, w)
+
+static inline __m512i pe_emu_dpbusd_512(__m512i acc, __m512i x, __m512i w)
+{
+    int32_t sum[16];
+    uint8_t u[64];
+    int8_t s[64];
+    _mm512_storeu_si512(sum, acc);
+    _mm512_storeu_si512(u, x);
+    _mm512_storeu_si512(s, w);
+    pe_emu_dpbusd(sum, u, s, 16);
+    return _mm512_loadu_si512(sum);
+}
+#undef _mm512_dpbusd_epi32
+#define _mm512_dpbusd_epi32(acc, x, w) pe_emu_dpbusd_512(acc, x, w)
+
+static inline __m512i pe_emu_madd_epi16(__m512i a, __m512i b)
+{
+    int16_t x[32], y[32];
+    int32_t sum[16];
+    _mm512_storeu_si512(x, a);
+    _mm512_storeu_si512(y, b);
+    for (int i = 0; i < 16; i++)
+        sum[i] =
+            (int32_t)((uint32_t)(x[2 * i] * y[2 * i]) + (uint32_t)(x[2 * i + 1] * y[2 * i + 1]));
+    return _mm512_loadu_si512(sum);
+}
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16(a, b) pe_emu_madd_epi16(a, b)
 
 #endif

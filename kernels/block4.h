@@ -1,0 +1,36 @@
+/* kernels/block4.h - packed form of an int8 matrix as the 1x4 blocks that are not all zero.
+ * Read next: kernels/block4.c, kernels/avx2/s8_block4_avx2.c, kernels/vnni/s8_block4_vnni.c. */
+#ifndef PE_KERNELS_BLOCK4_H
+#define PE_KERNELS_BLOCK4_H
+
+#include "kernels/kernels.h"
+
+/* How a level wants it. A cell is the part of one panel of outputs that reads one split of the
+ * inputs: the activations of a split stay in L1 while all rows of the cell run over them. */
+typedef struct pe_block4_spec {
+    size_t panel;        /* outputs, at most 65536 */
+    size_t split;        /* inputs, a multiple of 4 */
+    size_t value_nbytes; /* of a weight: 1, or 2 where the level widens */
+} pe_block4_spec;
+
+typedef struct pe_block4_row {
+    uint16_t row;   /* output, from the panel's first */
+    uint16_t count; /* its blocks in this cell */
+} pe_block4_row;
+
+/* Views into one block of memory. Rows of a cell are sorted by count, so that the length of the
+ * inner loop changes seldom and the branch predictor learns it; a panel's last rows may not
+ * exist (count 0). */
+typedef struct pe_block4 {
+    size_t npanels, nsplits;
+    const uint64_t *begin;     /* [npanels * nsplits + 1] first block of a cell, panel by panel */
+    const pe_block4_row *rows; /* [npanels * nsplits][panel] */
+    const void *values;        /* [nblocks][4] weights */
+    const uint16_t *index;     /* [nblocks] block of inputs, from the split's first */
+} pe_block4;
+
+size_t pe_block4_nbytes(const pe_matrix *w, const pe_block4_spec *spec);
+void pe_block4_pack(void *packed, const pe_matrix *w, const pe_block4_spec *spec);
+pe_block4 pe_block4_view(const void *packed, size_t n, size_t k, const pe_block4_spec *spec);
+
+#endif

@@ -1,0 +1,215 @@
+/* kernels/body/s8_block4_body.h - sparse int8 products over 1x4 blocks of inputs. Tokens lie in
+ * tiles, [k/4][4/S8_GROUP][tokens][S8_GROUP], so that a block's weights, broadcast, meet 16
+ * tokens a register; blocks that are all zero cost nothing. Include an s8_lanes_*.h first. Read
+ * next: kernels/block4.h, kernels/body/s8_store.h. */
+#ifndef PE_KERNELS_S8_BLOCK4_BODY_H
+#define PE_KERNELS_S8_BLOCK4_BODY_H
+
+#include "kernels/block4.h"
+#include "kernels/body/s8_store.h"
+#include "lib/base/checked.h"
+
+enum {
+    S8_PARTS = 4 / S8_GROUP, /* broadcasts of a block */
+    S8_TOKEN = 4 * S8_PARTS, /* bytes of a token in a block of a tile */
+    S8_STEP = 16 * S8_GROUP, /* codes that i_codes prepares */
+    S8_PANEL = 128,          /* outputs of a task */
+    S8_SPLIT =
+        24576 / S8_MAX_TILE / S8_PARTS / 4 * 4, /* inputs of a cell: its activations take 24 KiB */
+    S8_ALONE = 16384
+};
+static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, 4 / S8_GROUP };
+
+typedef struct s8_block4 {
+    const pe_linear_call *c;
+    pe_block4 w;
+    char *x; /* tiles one after the other */
+    size_t nblocks, ntiles;
+    char *acc; /* [S8_PANEL][S8_MAX_TILE] sums for each worker */
+} s8_block4;
+
+static size_t s8_block4_nbytes(const pe_matrix *w)
+{
+    return pe_block4_nbytes(w, &s8_spec);
+}
+static void s8_block4_pack(void *packed, const pe_matrix *w)
+{
+    pe_block4_pack(packed, w, &s8_spec);
+}
+
+/* The widest tile while more than three quarters of it are used, then half of it, and so on. */
+static size_t s8_tile_width(size_t left)
+{
+    size_t width = S8_MAX_TILE;
+    while (width > 16 && left <= width / 2 + width / 4) width /= 2;
+    return width;
+}
+
+static size_t s8_tiles_nbytes(size_t m, size_t k)
+{
+    size_t tokens = 0;
+    while (tokens < m) tokens += s8_tile_width(m - tokens);
+    return tokens * (pe_round_up(k, S8_STEP) / 4) * S8_TOKEN;
+}
+
+static size_t s8_block4_scratch(size_t m, size_t n, size_t k, int nthreads)
+{
+    (void)n;
+    return s8_tiles_nbytes(m, k) + (size_t)nthreads * S8_PANEL * S8_MAX_TILE * 4;
+}
+
+/* Tile i: its first token and its width. */
+static size_t s8_tile_at(const s8_block4 *b, size_t i, size_t *t)
+{
+    *t = 0;
+    for (; i; i--) *t += s8_tile_width(b->c->m - *t);
+    return s8_tile_width(b->c->m - *t);
+}
+
+/* All rows of a cell over a tile of 16 * Z tokens. U blocks at a time go into sums of their own
+ * where Z alone would leave the multipliers waiting for the last product. */
+#define S8_CELL(name, Z, U)                                                                       \
+    static void name(char *sums, const char *x, const pe_block4_row *row, const char *value,      \
+                     const uint16_t *index, bool first)                                           \
+    {                                                                                             \
+        for (size_t r = 0; r < S8_PANEL; r++) {                                                   \
+            char *out = sums + (size_t)row[r].row * Z * 64;                                       \
+            size_t left = row[r].count;                                                           \
+            i16 a[U][Z];                                                                          \
+            S8_UNROLL for (int z = 0; z < Z; z++) a[0][z] =                                       \
+                first ? i_zero() : i_load(out + 64 * z);                                          \
+            S8_UNROLL for (int u = 1; u < U; u++) S8_UNROLL for (int z = 0; z < Z; z++) a[u][z] = \
+                i_zero();                                                                         \
+            for (; left >= U; left -= U, value += U * S8_TOKEN, index += U)                       \
+                S8_UNROLL for (int u = 0; u < U; u++) s8_block(                                   \
+                    a[u], x + (size_t)index[u] * Z * 16 * S8_TOKEN, value + u * S8_TOKEN, Z);     \
+            for (; left; left--, value += S8_TOKEN, index++)                                      \
+                s8_block(a[0], x + (size_t)*index * Z * 16 * S8_TOKEN, value, Z);                 \
+            S8_UNROLL for (int u = 1; u < U; u++) S8_UNROLL for (int z = 0; z < Z; z++) a[0][z] = \
+                i_add(a[0][z], a[u][z]);                                                          \
+            S8_UNROLL for (int z = 0; z < Z; z++) i_store(out + 64 * z, a[0][z]);                 \
+        }                                                                                         \
+    }
+#define S8_UNROLL _Pragma("GCC unroll 8")
+
+/* The empty statement keeps x in one register: GCC would add base and offset for every load
+ * anew. */
+V16_INLINE void s8_block(i16 *a, const char *x, const char *value, const int z)
+{
+    __asm__("" : "+r"(x));
+#pragma GCC unroll 2
+    for (int p = 0; p < S8_PARTS; p++) {
+        int32_t group;
+        __builtin_memcpy(&group, value + 4 * p, sizeof group);
+        i16 w = i_set1(group);
+#pragma GCC unroll 8
+        for (int i = 0; i < z; i++) a[i] = i_dot(a[i], i_load(x + (p * z + i) * 64), w);
+    }
+}
+S8_CELL(s8_cell_1, 1, (S8_GROUP == 2 ? 1 : 4))
+S8_CELL(s8_cell_2, 2, (S8_GROUP == 2 ? 1 : 2))
+S8_CELL(s8_cell_4, 4, 1)
+#if S8_MAX_TILE > 64
+S8_CELL(s8_cell_8, 8, 1)
+#endif
+
+static void s8_run_cell(const s8_block4 *b, char *sums, size_t t, size_t width, size_t panel,
+                        size_t split)
+{
+    size_t cell = panel * b->w.nsplits + split, at = b->w.begin[cell];
+    const pe_block4_row *row = b->w.rows + cell * S8_PANEL;
+    const char *value = (const char *)b->w.values + at * S8_TOKEN;
+    const char *x = b->x + (t * b->nblocks + split * S8_SPLIT / 4 * width) * S8_TOKEN;
+    switch (width) {
+    case 16: s8_cell_1(sums, x, row, value, b->w.index + at, !split); break;
+    case 32: s8_cell_2(sums, x, row, value, b->w.index + at, !split); break;
+#if S8_MAX_TILE > 64
+    case 128: s8_cell_8(sums, x, row, value, b->w.index + at, !split); break;
+#endif
+    default: s8_cell_4(sums, x, row, value, b->w.index + at, !split);
+    }
+}
+
+/* Sixteen tokens by 16 groups of inputs: groups become rows of the tile. */
+static void s8_pack_corner(char *x, const pe_linear_call *c, size_t t, size_t k, size_t width)
+{
+    i16 v[16];
+    for (size_t r = 0; r < 16; r++)
+        v[r] = t + r < c->m ? i_codes(c->xq + (t + r) * c->ldx + k, c->xzero ? c->xzero[t + r] : 0)
+                            : i_zero();
+    i_transpose(v);
+    for (size_t g = 0; g < 16; g++) i_store(x + (k / S8_GROUP + g) * width * 4, v[g]);
+}
+
+static void s8_pack_task(void *arg, size_t index, int worker)
+{
+    const s8_block4 *b = arg;
+    size_t t, width = s8_tile_at(b, index, &t);
+    char *x = b->x + t * b->nblocks * S8_TOKEN;
+    (void)worker;
+    for (size_t i = 0; i < width; i += 16)
+        for (size_t k = 0; k < b->nblocks * 4; k += S8_STEP)
+            s8_pack_corner(x + 4 * i, b->c, t + i, k, width);
+}
+
+/* Sixteen outputs by 16 tokens: tokens are the lanes until the transposition. */
+static void s8_store_corner(const pe_linear_call *c, const char *sums, size_t width, size_t n,
+                            size_t t)
+{
+    size_t rows = c->m - t < 16 ? c->m - t : 16, cols = c->n - n < 16 ? c->n - n : 16;
+    v16 xscale = v_load_n(c->xscale + t, rows);
+    i16 v[16], excess = i_zero();
+    if (S8_GROUP != 2) excess = i_set1(128);
+    if (S8_GROUP != 2 && c->xzero) excess = i_add(excess, i_load_n(c->xzero + t, rows));
+    for (size_t r = 0; r < 16; r++) {
+        v[r] = i_zero();
+        if (r >= cols) continue;
+        i16 acc = i_load(sums + r * width * 4);
+        if (S8_GROUP != 2) acc = i_sub(acc, i_mul(excess, i_set1(c->wsum[n + r])));
+        v16 f = v_mul(i_to_float(acc), xscale);
+        v[r] = v_as_int(v_fma(f, v_set1(c->wscale[n + r]), v_set1(c->bias ? c->bias[n + r] : 0)));
+    }
+    i_transpose(v);
+    for (size_t r = 0; r < rows; r++) {
+        float *y = c->y + (t + r) * c->ldy + n;
+        if (cols == 16) v_store(y, v_as_float(v[r]));
+        else v_store_n(y, v_as_float(v[r]), cols);
+    }
+}
+
+/* One task: a panel of outputs for a tile of tokens. */
+static void s8_block4_task(void *arg, size_t index, int worker)
+{
+    const s8_block4 *b = arg;
+    const pe_linear_call *c = b->c;
+    size_t panel = index % b->w.npanels, n0 = panel * S8_PANEL, t;
+    size_t width = s8_tile_at(b, index / b->w.npanels, &t);
+    size_t cols = c->n - n0 < S8_PANEL ? c->n - n0 : S8_PANEL;
+    char *sums = b->acc + (size_t)worker * S8_PANEL * S8_MAX_TILE * 4;
+    for (size_t split = 0; split < b->w.nsplits; split++)
+        s8_run_cell(b, sums, t, width, panel, split);
+    for (size_t i = 0; i < width && t + i < c->m; i += 16) {
+        size_t rows = c->m - t - i < 16 ? c->m - t - i : 16;
+        for (size_t r = 0; r < cols; r += 16)
+            s8_store_corner(c, sums + (r * width + i) * 4, width, n0 + r, t + i);
+        s8_activate(c->y + (t + i) * c->ldy + n0, c->ldy, rows, cols, c->act);
+    }
+}
+
+static void s8_block4_run(const pe_linear_call *c)
+{
+    s8_block4 b = { .c = c, .x = c->scratch, .nblocks = pe_round_up(c->k, S8_STEP) / 4 };
+    if (!c->m || !c->n) return;
+    b.w = pe_block4_view(c->packed, c->n, c->k, &s8_spec);
+    b.acc = b.x + s8_tiles_nbytes(c->m, c->k);
+    for (size_t t = 0; t < c->m; t += s8_tile_width(c->m - t)) b.ntiles++;
+    pe_pool_run(c->m * c->k > S8_ALONE ? c->pool : NULL, b.ntiles, s8_pack_task, &b);
+    pe_pool_run(c->pool, b.ntiles * b.w.npanels, s8_block4_task, &b);
+}
+
+#define S8_BLOCK4_FORM                                                     \
+    {                                                                      \
+        s8_block4_nbytes, s8_block4_pack, s8_block4_scratch, s8_block4_run \
+    }
+
+#endif

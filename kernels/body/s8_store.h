@@ -1,0 +1,67 @@
+/* kernels/body/s8_store.h - from exact sums to floats: y = act(fmaf((float)acc * xscale, wscale,
+ * bias)). Include an s8_lanes_*.h first. Read next: kernels/body/s8_dense_body.h,
+ * s8_block4_body.h. */
+#ifndef PE_KERNELS_S8_STORE_H
+#define PE_KERNELS_S8_STORE_H
+
+#include "kernels/body/v16_math.h"
+
+/* What the sums of token t still hold too much of, in units of wsum: bytes + 128 times the
+ * weights. */
+V16_INLINE int32_t s8_excess(const pe_linear_call *c, size_t t)
+{
+#if S8_GROUP == 2
+    (void)c, (void)t;
+    return 0;
+#else
+    return 128 + (c->xzero ? c->xzero[t] : 0);
+#endif
+}
+
+/* What a panel of 16 outputs needs. */
+typedef struct s8_panel {
+    v16 scale, bias;
+    i16 wsum;
+    size_t n, count; /* first output, outputs that exist */
+} s8_panel;
+
+V16_INLINE s8_panel s8_panel_at(const pe_linear_call *c, size_t n)
+{
+    s8_panel p = { .n = n, .count = c->n - n < 16 ? c->n - n : 16 };
+    p.scale = v_load_n(c->wscale + n, p.count);
+    p.bias = c->bias ? v_load_n(c->bias + n, p.count) : v_zero();
+    p.wsum = S8_GROUP == 2 ? i_zero() : i_load_n(c->wsum + n, p.count);
+    return p;
+}
+
+V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc)
+{
+    float *y = c->y + t * c->ldy + p->n;
+    if (S8_GROUP != 2) acc = i_sub(acc, i_mul(p->wsum, i_set1(s8_excess(c, t))));
+    v16 v = v_fma(v_mul(i_to_float(acc), v_set1(c->xscale[t])), p->scale, p->bias);
+    if (p->count == 16) v_store(y, v);
+    else v_store_n(y, v, p->count);
+}
+
+V16_INLINE void s8_activate_as(float *y, size_t ldy, size_t rows, size_t cols, const pe_act act)
+{
+    for (size_t r = 0; r < rows; r++, y += ldy) {
+        size_t i = 0;
+        for (; i + 16 <= cols; i += 16) v_store(y + i, v_act(v_load(y + i), act));
+        if (i < cols) v_store_n(y + i, v_act(v_load_n(y + i, cols - i), act), cols - i);
+    }
+}
+
+/* Activates a block that was just stored and is still in the nearest cache. */
+static inline void s8_activate(float *y, size_t ldy, size_t rows, size_t cols, pe_act act)
+{
+    switch (act) {
+    case PE_ACT_NONE: break;
+    case PE_ACT_GELU_ERF: s8_activate_as(y, ldy, rows, cols, PE_ACT_GELU_ERF); break;
+    case PE_ACT_GELU_TANH: s8_activate_as(y, ldy, rows, cols, PE_ACT_GELU_TANH); break;
+    case PE_ACT_RELU: s8_activate_as(y, ldy, rows, cols, PE_ACT_RELU); break;
+    case PE_ACT_TANH: s8_activate_as(y, ldy, rows, cols, PE_ACT_TANH); break;
+    }
+}
+
+#endif
