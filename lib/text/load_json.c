@@ -4,31 +4,21 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/text/tokenizer.h"
+#include "lib/text/vocab_json.h"
 
 enum { MAX_FILE = 128 << 20, MAX_CHARS_PER_WORD = 10000, DEFAULT_CHARS_PER_WORD = 100 };
 
-static pe_status load_vocab(pe_vocab *v, const json_t *vocab, pe_error *err)
-{
-    const char *key;
-    const json_t *id;
-    size_t nbytes = 0;
-    json_object_foreach((json_t *)vocab, key, id) nbytes += strlen(key);
-    pe_status st = pe_vocab_reserve(v, json_object_size(vocab), nbytes, err);
-    if (st) return st;
-    json_object_foreach((json_t *)vocab, key, id)
-    {
-        if (!json_is_integer(id))
-            return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\": expected an integer as its id",
-                           key);
-        st = pe_vocab_add(v, key, strlen(key), json_integer_value(id), err);
-        if (st) return st;
-    }
-    return PE_OK;
-}
+/* The vocabulary's text, taken out of the file before the rest of it is parsed. */
+typedef struct vocab_text {
+    char *v; /* NULL: there is none */
+    size_t nbytes;
+} vocab_text;
 
-static pe_status load_model(pe_tokenizer *t, const json_t *o, const char *path, pe_error *err)
+static pe_status load_model(pe_tokenizer *t, const json_t *o, const vocab_text *vocab,
+                            const char *path, pe_error *err)
 {
     char where[512];
     const char *type = NULL, *unk = "[UNK]", *prefix = "##";
@@ -39,8 +29,7 @@ static pe_status load_model(pe_tokenizer *t, const json_t *o, const char *path, 
     if (strcmp(type, "WordPiece") != 0)
         return pe_fail(err, PE_E_UNSUPPORTED, "%s: found type \"%.40s\", pe knows WordPiece", where,
                        type);
-    const json_t *vocab = json_object_get(o, "vocab");
-    if (!json_is_object(vocab))
+    if (!vocab->v)
         return pe_fail(err, PE_E_INPUT, "%s: \"vocab\" is not an object of token: id", where);
     st = pe_json_str(&unk, o, "unk_token", false, where, err);
     if (!st) st = pe_json_str(&prefix, o, "continuing_subword_prefix", false, where, err);
@@ -48,7 +37,7 @@ static pe_status load_model(pe_tokenizer *t, const json_t *o, const char *path, 
         st = pe_json_int(&max_chars, o, "max_input_chars_per_word", 1, MAX_CHARS_PER_WORD, false,
                          where, err);
     if (st) return st;
-    st = load_vocab(&t->vocab, vocab, err);
+    st = pe_vocab_json_read(&t->vocab, vocab->v, vocab->nbytes, err);
     if (!st) st = pe_wordpiece_init(&t->model, &t->vocab, unk, prefix, (size_t)max_chars, err);
     return st ? pe_fail_prefix(err, st, "%s", path) : PE_OK;
 }
@@ -85,13 +74,14 @@ static pe_status load_added(pe_tokenizer *t, const json_t *list, const char *pat
     return st;
 }
 
-static pe_status load_parts(pe_tokenizer *t, const json_t *doc, const char *path, pe_error *err)
+static pe_status load_parts(pe_tokenizer *t, const json_t *doc, const vocab_text *vocab,
+                            const char *path, pe_error *err)
 {
     const char *version = NULL;
     pe_status st = pe_json_str(&version, doc, "version", true, path, err);
     if (!st && strcmp(version, "1.0") != 0)
         st = pe_fail(err, PE_E_UNSUPPORTED, "%s: version \"%.40s\", expected 1.0", path, version);
-    if (!st) st = load_model(t, json_object_get(doc, "model"), path, err);
+    if (!st) st = load_model(t, json_object_get(doc, "model"), vocab, path, err);
     if (!st) st = pe_load_normalizer(&t->normalizer, json_object_get(doc, "normalizer"), path, err);
     if (!st)
         st = pe_load_pretokenizer(&t->pretokenizer, json_object_get(doc, "pre_tokenizer"), path,
@@ -105,11 +95,37 @@ static pe_status load_parts(pe_tokenizer *t, const json_t *doc, const char *path
     return st ? st : pe_load_decoder(&t->decoder, json_object_get(doc, "decoder"), path, err);
 }
 
+/* Moves the vocabulary from text to *out and leaves an empty object, with as many line ends, so
+ * that the places in messages stay right. */
+static pe_status take_vocab(vocab_text *out, char *text, size_t *nbytes, pe_error *err)
+{
+    size_t begin, end;
+    if (!pe_vocab_json_find(&begin, &end, text, *nbytes)) return PE_OK;
+    out->nbytes = end - begin;
+    out->v = malloc(out->nbytes);
+    if (!out->v) return pe_fail_nomem(err, "the vocabulary", out->nbytes);
+    memcpy(out->v, text + begin, out->nbytes);
+    size_t to = begin + 1;
+    for (size_t i = begin; i < end; i++)
+        if (text[i] == '\n') text[to++] = '\n';
+    text[to++] = '}';
+    memmove(text + to, text + end, *nbytes - end);
+    *nbytes -= end - to;
+    return PE_OK;
+}
+
 pe_status pe_tokenizer_load_json(pe_tokenizer *t, const char *path, pe_error *err)
 {
     json_t *doc = NULL;
-    pe_status st = pe_json_load(&doc, path, MAX_FILE, err);
-    if (!st) st = load_parts(t, doc, path, err);
+    char *text = NULL;
+    size_t nbytes = 0;
+    vocab_text vocab = { 0 };
+    pe_status st = pe_file_slurp(&text, &nbytes, path, MAX_FILE, err);
+    if (!st) st = take_vocab(&vocab, text, &nbytes, err);
+    if (!st) st = pe_json_parse(&doc, text, nbytes, path, err);
+    if (!st) st = load_parts(t, doc, &vocab, path, err);
     json_decref(doc);
+    free(vocab.v);
+    free(text);
     return st;
 }

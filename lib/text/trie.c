@@ -15,9 +15,8 @@ static void put_edge(pe_trie *t, uint64_t e)
     t->edge[i] = e;
 }
 
-static pe_status grow_edges(pe_trie *t, pe_error *err)
+static pe_status resize(pe_trie *t, size_t nslots, pe_error *err)
 {
-    size_t nslots = t->nslots ? 2 * t->nslots : 512;
     uint64_t *edge = calloc(nslots, sizeof *edge), *old = t->edge;
     if (!edge) return pe_fail_nomem(err, "the vocabulary's trie", nslots * sizeof *edge);
     size_t nold = t->nslots;
@@ -57,7 +56,7 @@ static pe_status descend(pe_trie *t, uint32_t *node, unsigned char byte, pe_erro
     }
     uint32_t child = 0;
     pe_status st = PE_OK;
-    if (2 * (t->nedges + 1) > t->nslots) st = grow_edges(t, err);
+    if (2 * (t->nedges + 1) > t->nslots) st = resize(t, t->nslots ? 2 * t->nslots : 512, err);
     if (!st) st = new_node(t, &child, err);
     if (st) return st;
     put_edge(t, (uint64_t)(*node << 8 | byte) << 32 | child << 1);
@@ -75,7 +74,16 @@ static void mark_end(pe_trie *t, uint32_t parent, unsigned char byte)
     t->edge[i] |= 1;
 }
 
-pe_status pe_trie_add(pe_trie *t, const char *text, size_t nbytes, int32_t value, pe_error *err)
+/* Two bytes in three of a vocabulary are edges of their own. */
+pe_status pe_trie_reserve(pe_trie *t, size_t nbytes, pe_error *err)
+{
+    size_t nslots = 512;
+    while (nslots < nbytes && nslots < PE_TRIE_MAX_NODES) nslots *= 2;
+    return nslots > t->nslots ? resize(t, nslots, err) : PE_OK;
+}
+
+pe_status pe_trie_add(pe_trie *t, int32_t *old, const char *text, size_t nbytes, int32_t value,
+                      pe_error *err)
 {
     pe_status st = PE_OK;
     uint32_t node = PE_TRIE_ROOT, parent = PE_TRIE_ROOT;
@@ -85,8 +93,9 @@ pe_status pe_trie_add(pe_trie *t, const char *text, size_t nbytes, int32_t value
         st = descend(t, &node, (unsigned char)text[i], err);
     }
     if (st) return st;
+    if (old) *old = t->value[node];
+    if (t->value[node] < 0) mark_end(t, parent, (unsigned char)text[nbytes - 1]);
     t->value[node] = value;
-    mark_end(t, parent, (unsigned char)text[nbytes - 1]);
     return PE_OK;
 }
 

@@ -16,8 +16,12 @@ typedef struct pe_trie {
 
 enum { PE_TRIE_ROOT = 0, PE_TRIE_MAX_NODES = (1 << 24) - 1 };
 
-/* nbytes > 0. A string that is there already gets the new value. PE_E_INPUT: too many nodes. */
-pe_status pe_trie_add(pe_trie *t, const char *text, size_t nbytes, int32_t value, pe_error *err);
+/* Room for strings of nbytes in all, so that the table need not grow on the way. */
+pe_status pe_trie_reserve(pe_trie *t, size_t nbytes, pe_error *err);
+/* nbytes > 0. A string that is there already gets the new value; *old (NULL allowed) is the one
+ * before, -1 = none. PE_E_INPUT: too many nodes. */
+pe_status pe_trie_add(pe_trie *t, int32_t *old, const char *text, size_t nbytes, int32_t value,
+                      pe_error *err);
 void pe_trie_release(pe_trie *t);
 
 /* child << 1 | ends-here, 0 when there is no such edge. */

@@ -11,7 +11,8 @@ pe_status pe_vocab_reserve(pe_vocab *v, size_t ntokens, size_t nbytes, pe_error 
 {
     v->blob_nbytes = nbytes + ntokens; /* each with its NUL */
     v->blob = malloc(v->blob_nbytes + 1);
-    return v->blob ? PE_OK : pe_fail_nomem(err, "the vocabulary", v->blob_nbytes);
+    if (!v->blob) return pe_fail_nomem(err, "the vocabulary", v->blob_nbytes);
+    return pe_trie_reserve(&v->trie, nbytes / 2, err);
 }
 
 static pe_status grow_ids(pe_vocab *v, size_t nids, pe_error *err)
@@ -42,8 +43,8 @@ pe_status pe_vocab_add(pe_vocab *v, const char *token, size_t nbytes, int64_t id
         return pe_fail(err, PE_E_INPUT, "vocabulary: \"%.40s\" and \"%.40s\" have the same id %lld",
                        v->token[id], token, (long long)id);
     pe_status st = grow_ids(v, (size_t)id + 1, err);
-    int32_t old = nbytes ? pe_trie_find(&v->trie, token, nbytes) : -1;
-    if (!st && nbytes) st = pe_trie_add(&v->trie, token, nbytes, (int32_t)id, err);
+    int32_t old = -1;
+    if (!st && nbytes) st = pe_trie_add(&v->trie, &old, token, nbytes, (int32_t)id, err);
     if (st) return st;
     if (old >= 0) v->token[old] = NULL;
     else v->ntokens++;
