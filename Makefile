@@ -118,7 +118,7 @@ check: ## build, run all tests, also with sanitizers; last line "N passed, N fai
 	$(Q)$(MAKE) --no-print-directory check-build
 	$(Q)tests/check.sh
 check-build: all units
-	$(Q)$(MAKE) --no-print-directory MODE=asan units
+	$(Q)$(MAKE) --no-print-directory MODE=asan units fuzzers
 check-long: ## the tests that take long, and the tools under AddressSanitizer
 	$(Q)$(MAKE) --no-print-directory MODE=release all units
 	$(Q)$(MAKE) --no-print-directory MODE=asan all units

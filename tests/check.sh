@@ -40,7 +40,7 @@ check)
         programs asan unit formats
         emulated release
         programs release golden kernels unit formats
-        scripts deps lint
+        scripts fuzz deps lint
     )
     exec tests/run.sh "${suites[@]}"
     ;;

@@ -29,10 +29,12 @@ static void store(const char *path, const void *data, size_t nbytes)
     }
 }
 
+static char file_path[64];
+
 const char *fuzz_file(const char *suffix, const uint8_t *data, size_t nbytes)
 {
-    static char path[64];
-    snprintf(path, sizeof path, "/dev/shm/pe-fuzz-%ld%s", (long)getpid(), suffix);
+    char *path = file_path;
+    snprintf(path, sizeof file_path, "/dev/shm/pe-fuzz-%ld%s", (long)getpid(), suffix);
     store(path, data, nbytes);
     return path;
 }
@@ -156,7 +158,7 @@ int main(int argc, char **argv)
     }
     printf("%s: %llu inputs, no failure\n", argv[0], (unsigned long long)run);
     unlink(last_input);
-    unlink(fuzz_file("", (const uint8_t *)"", 0));
+    if (*file_path) unlink(file_path);
     for (size_t i = 0; i < nseeds; i++) free(seeds[i].data);
     free(buf);
     return 0;
