@@ -10,6 +10,9 @@
 static pe_status refuse(const pe_convert_tensor *t, uint64_t at, float value, pe_error *err)
 {
     const char *type = pe_dtype_name(t->item->dtype);
+    if (t->array->dtype == PE_F64 && value - value != 0)
+        return pe_fail(err, PE_E_INPUT, "element %llu is NaN, Inf, or too large for %s",
+                       (unsigned long long)at, type);
     if (value - value != 0)
         return pe_fail(err, PE_E_INPUT, "NaN or Inf at element %llu; the weights are damaged",
                        (unsigned long long)at);

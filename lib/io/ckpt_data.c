@@ -2,12 +2,13 @@
  * Read next: lib/tensor/layout.h. */
 #include <stdlib.h>
 
+#include "kernels/kernels.h"
 #include "lib/base/checked.h"
 #include "lib/base/error.h"
 #include "lib/io/ckpt_impl.h"
 #include "lib/tensor/widen.h"
 
-#define CHUNK (1u << 18) /* elements widened at a time: the second look finds them in the cache */
+#define CHUNK (1u << 15) /* elements at a time: the second look finds them in the cache */
 
 static pe_status out_of_range(const pe_array *a, pe_error *err)
 {
@@ -65,23 +66,32 @@ static pe_status not_finite(const pe_ckpt *c, const pe_array *a, uint64_t at, pe
                    pe_file_path(c->shards[a->file].file), a->name, (unsigned long long)at);
 }
 
-/* Raw elements are read into the upper end of each chunk of dst and widened downwards in place. */
+static void widen(float *to, const void *raw, pe_dtype t, size_t n, const pe_kernels *k)
+{
+    if (t == PE_BF16) k->bf16_to_f32(to, raw, n);
+    else if (t == PE_F16) k->f16_to_f32(to, raw, n);
+    else pe_widen_f32(to, raw, t, n);
+}
+
 static pe_status widen_dense(const pe_ckpt *c, const pe_array *a, float *dst, pe_error *err)
 {
     size_t width = pe_dtype_nbytes(a->dtype);
-    double *wide = width > 4 ? malloc(CHUNK * sizeof *wide) : NULL;
-    if (width > 4 && !wide) return pe_fail_nomem(err, "F64 to F32", CHUNK * sizeof *wide);
+    const pe_kernels *k = pe_kernels_get(err);
+    void *buf = a->dtype == PE_F32 ? NULL : malloc(CHUNK * width);
+    if (!k || (a->dtype != PE_F32 && !buf)) {
+        free(buf);
+        return k ? pe_fail_nomem(err, "stored values", CHUNK * width) : PE_E_ARG;
+    }
     pe_status st = PE_OK;
     for (uint64_t i = 0; i < a->nelem && !st; i += CHUNK) {
         size_t n = a->nelem - i < CHUNK ? (size_t)(a->nelem - i) : CHUNK;
-        void *raw = wide ? (void *)wide : (char *)(dst + i) + n * (4 - width);
-        st = pe_ckpt_read(c, a, 0, i * width, raw, n * width, err);
+        st = pe_ckpt_read(c, a, 0, i * width, buf ? buf : dst + i, n * width, err);
         if (st) break;
-        if (a->dtype != PE_F32) pe_widen_f32(dst + i, raw, a->dtype, n);
+        if (buf) widen(dst + i, buf, a->dtype, n, k);
         size_t at = pe_find_nonfinite(dst + i, n);
         if (at < n) st = not_finite(c, a, i + at, err);
     }
-    free(wide);
+    free(buf);
     return st;
 }
 

@@ -55,9 +55,10 @@ pe_status pe_content_digest(pe_digest *out, pe_stored_digest *stored, size_t n, 
 pe_status pe_ckpt_content(pe_digest *out, const pe_ckpt *c, const pe_digest (*first)[PE_MAX_PARTS],
                           size_t stride, pe_error *err)
 {
-    size_t n = pe_ckpt_narrays(c), used = 0;
-    pe_stored_digest *d = malloc((n * PE_MAX_PARTS + 1) * sizeof *d);
-    if (!d) return pe_fail_nomem(err, "content digest", n * sizeof *d);
+    size_t n = pe_ckpt_narrays(c), used = 0, stored = 0;
+    for (size_t i = 0; i < n; i++) stored += (size_t)pe_ckpt_array(c, i)->nparts;
+    pe_stored_digest *d = malloc((stored + 1) * sizeof *d);
+    if (!d) return pe_fail_nomem(err, "content digest", stored * sizeof *d);
     for (size_t i = 0; i < n; i++) {
         const pe_array *a = pe_ckpt_array(c, i);
         const pe_digest *digest =

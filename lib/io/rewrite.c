@@ -135,7 +135,7 @@ static pe_status run_one(pe_rewrite_loop *l, size_t i, int worker, pe_error *err
     pe_status st = pe_rewrite_copies(item) ? copy_parts(l, item->from, &item->index, digests, err)
                                            : rewrite_item(l, item, worker, digests, err);
     if (!st && item->done) st = item->done(item->user, l->w, err);
-    return st ? pe_fail_prefix(err, st, "tensor \"%.200s\"", item->from->name) : PE_OK;
+    return pe_rewrite_where(l, item->from, st, err);
 }
 
 pe_status pe_rewrite_run(pe_digest *input, pe_ckptw *w, pe_rewrite_item *items, size_t nitems,

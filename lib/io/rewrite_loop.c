@@ -1,6 +1,7 @@
 /* lib/io/rewrite_loop.c - tensors in parallel: order, first failure, progress, memory.
  * Read next: lib/io/rewrite.c. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/error.h"
 #include "lib/base/first_error.h"
@@ -32,6 +33,14 @@ void pe_rewrite_leave(pe_rewrite_loop *l, uint64_t nbytes)
     l->used -= nbytes;
     pthread_cond_broadcast(&l->freed);
     pthread_mutex_unlock(&l->lock);
+}
+
+pe_status pe_rewrite_where(const pe_rewrite_loop *l, const pe_array *a, pe_status st, pe_error *err)
+{
+    const char *file = pe_ckpt_file(l->c, a->file);
+    if (!err || !st) return st;
+    if (strstr(err->text, pe_ckpt_path(l->c))) return st; /* a file of the checkpoint is named */
+    return pe_fail_prefix(err, st, "%s: tensor \"%.200s\"", file, a->name);
 }
 
 /* The failure that counts is the lowest index that failed by itself: tasks that only stopped

@@ -91,7 +91,7 @@ static pe_status plan_one(pe_rewrite_loop *l, size_t i, int worker, pe_error *er
 {
     pe_rewrite_item *item = &l->items[i];
     pe_status st = is_plain(item) ? plan_plain(item) : plan_measured(l, item, worker, err);
-    return st ? pe_fail_prefix(err, st, "tensor \"%.200s\"", item->from->name) : PE_OK;
+    return pe_rewrite_where(l, item->from, st, err);
 }
 
 pe_status pe_rewrite_plan(pe_rewrite_item *items, size_t nitems, const pe_ckpt *c, pe_pool *pool,

@@ -81,26 +81,27 @@ size_t pe_narrow_f32(void *y, const float *x, pe_dtype t, size_t n)
     return first;
 }
 
+/* Whether any of 64 values has all exponent bits set: adding one to the exponent of |x| carries
+ * into the sign bit. A fixed count, so that the compiler makes vectors of it. */
+static bool block_has_nonfinite(const float *x)
+{
+    uint32_t any = 0;
+    for (size_t j = 0; j < 64; j++) {
+        uint32_t b;
+        memcpy(&b, x + j, 4);
+        any |= (b & 0x7fffffffu) + 0x00800000u;
+    }
+    return any >> 31;
+}
+
 size_t pe_find_nonfinite(const float *x, size_t n)
 {
-    for (size_t i = 0; i < n;) {
-        size_t end = n - i < 256 ? n : i + 256;
-        uint32_t worst = 0;
-        for (size_t j = i; j < end; j++) {
-            uint32_t b;
-            memcpy(&b, x + j, 4);
-            b &= 0x7fffffffu;
-            worst = b > worst ? b : worst;
-        }
-        if (worst < 0x7f800000u) {
-            i = end;
-            continue;
-        }
-        for (;; i++) {
-            uint32_t b;
-            memcpy(&b, x + i, 4);
-            if ((b & 0x7f800000u) == 0x7f800000u) return i;
-        }
+    size_t i = 0;
+    while (n - i >= 64 && !block_has_nonfinite(x + i)) i += 64;
+    for (; i < n; i++) {
+        uint32_t b;
+        memcpy(&b, x + i, 4);
+        if ((b & 0x7f800000u) == 0x7f800000u) return i;
     }
     return n;
 }
