@@ -84,7 +84,7 @@ static void test_overflow(void **state)
     assert_int_equal(pe_narrow_f32(y, x, PE_F16, 6), 2);
     assert_int_equal(y[1], 0x7bff);
     assert_int_equal(y[2], 0xfc00);
-    assert_int_equal(pe_narrow_f32(y, x + 5, PE_BF16, 1), 1);
+    assert_int_equal(pe_narrow_f32(y, x + 5, PE_BF16, 1), 0); /* bfloat ends at 3.39e38 */
     const float most = from_bits(0x7f7fffff);
     assert_int_equal(pe_narrow_f32(y, &most, PE_BF16, 1), 0);
     const double wide[2] = { 1e300, 0.1 };
