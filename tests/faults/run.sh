@@ -1,0 +1,61 @@
+#!/bin/bash
+# tests/faults/run.sh - plants faults in a copy of the code, one at a time, and counts how many the tests catch.
+# Read next: tests/faults/faults.txt (the faults). Called by `make faults`.
+#
+# tests/faults/run.sh [-n FIRST[-LAST]] [FAULT...]   (numbers or words of the description)
+# A fault counts as caught when a test fails or a build refuses it. A fault whose edit changes
+# nothing is stale and fails the run. Exit 0 when at least nine in ten are caught.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 2
+list=$PWD/tests/faults/faults.txt
+work=$(mktemp -d "${TMPDIR:-/tmp}/pe-faults-XXXXXX") || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+mkdir "$work/tree"
+git ls-files -z | xargs -0 cp --parents -t "$work/tree" || exit 2
+cd "$work/tree" || exit 2
+make -j"$(nproc)" all units >"$work/build.log" 2>&1 || { tail "$work/build.log"; exit 2; }
+
+# Programs whose path matches the extended regular expression; all of them for an empty one.
+suites() { { ls build/release/tests/*/test_* | grep -v '\.[do]$'; ls tests/cli/*.sh; } | grep -E "$1"; }
+
+# True when a test fails.
+caught() {
+    # shellcheck disable=SC2046
+    PE_TEST_SECONDS=300 tests/run.sh $(suites "$1") >"$work/test.log" 2>&1 && return 1
+    grep -m 1 -E 'FAILED' "$work/test.log" | awk '{ print "    by " $1 }'
+}
+
+total=0 found=0 stale=0
+while IFS='|' read -r file edit hint what; do
+    case $file in '' | '#'*) continue ;; esac
+    if [ $# -gt 0 ]; then
+        wanted=
+        for word in "$@"; do case "$((total + 1)) $file $what" in *"$word"*) wanted=1 ;; esac; done
+        if [ -z "$wanted" ]; then total=$((total + 1)); continue; fi
+    fi
+    total=$((total + 1))
+    cp -p "$file" "$work/original" || { stale=$((stale + 1)); continue; }
+    sed -E -i "$edit" "$file"
+    if cmp -s "$file" "$work/original"; then
+        echo "$total STALE  $file: $what"
+        stale=$((stale + 1))
+        continue
+    fi
+    if ! make -j"$(nproc)" all units >"$work/build.log" 2>&1; then
+        verdict="caught"; by="    by the compiler"
+    elif by=$(caught "$hint") || by=$(caught .); then
+        verdict="caught"
+    else
+        verdict="MISSED"; by=
+    fi
+    [ "$verdict" = caught ] && found=$((found + 1))
+    echo "$total $verdict  $file: $what$by"
+    cp "$work/original" "$file"
+done <"$list"
+
+[ $# -gt 0 ] && exit 0
+echo "$found of $total faults caught, $stale stale"
+[ "$stale" -eq 0 ] && [ $((found * 10)) -ge $((total * 9)) ]
