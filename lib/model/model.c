@@ -8,7 +8,8 @@
 #include "lib/model/ctx.h"
 #include "lib/model/model_impl.h"
 
-static pe_status open_checkpoint(pe_model *m, const char *path, pe_error *err)
+static pe_status open_checkpoint(pe_model *m, const char *path, const pe_model_params *p,
+                                 pe_error *err)
 {
     m->path = strdup(path);
     if (!m->path || asprintf(&m->config_path, "%s/config.json", path) < 0) {
@@ -23,6 +24,10 @@ static pe_status open_checkpoint(pe_model *m, const char *path, pe_error *err)
                        "%s: no config.json beside the weights; give the model's directory", path);
     st = pe_config_read(&m->cfg, config, m->config_path, err);
     if (!st) st = pe_config_read_pooling(&m->cfg, path, err);
+    if (!st && m->cfg.head == PE_HEAD_NONE && m->cfg.pooling == PE_POOL_NONE) {
+        m->cfg.pooling = p->pooling;
+        m->cfg.normalize = p->normalize && p->pooling != PE_POOL_NONE;
+    }
     if (!st) st = pe_quantconf_open(&m->quant, m->ckpt, m->config_path, err);
     if (!st) st = pe_modules_match(&m->modules, &m->cfg, m->ckpt, err);
     return st;
@@ -118,7 +123,7 @@ pe_status pe_model_open(pe_model **out, const char *path, const pe_model_params 
     pe_model *m = calloc(1, sizeof *m);
     if (!m) return pe_fail_nomem(err, "model", sizeof *m);
     pe_status st = pe_backend_get(&m->backend, p.device, err);
-    if (!st) st = open_checkpoint(m, path, err);
+    if (!st) st = open_checkpoint(m, path, &p, err);
     if (!st) st = load(m, &p, err);
     if (!st) st = describe(m, err);
     if (st) {

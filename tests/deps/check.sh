@@ -26,7 +26,7 @@ report levels "$(grep -HnE '^#include ["<](pe|lib|kernels|formats|tools|tests)/'
     }
     BEGIN {
         n = split("pe/base.h 0 lib/base 0 pe/tensor.h 1 kernels 1 formats 1 lib/backend 2 lib/tensor 3 " \
-                  "pe/data.h 4 pe/text.h 4 lib/io 4 lib/text 4 lib/plan 4 pe/model.h 5 lib/model 5 " \
+                  "pe/data.h 4 pe/text.h 4 pe/dump.h 4 lib/io 4 lib/text 4 lib/plan 4 pe/model.h 5 lib/model 5 " \
                   "lib/calib 6 lib/eval 6 lib/generate 6 pe/eval.h 6 pe/bench.h 6 lib/train 7 " \
                   "pe/prune.h 8 pe/quant.h 8 pe/convert.h 8 pe/distill.h 8 lib/prune 8 lib/quant 8 " \
                   "lib/distill 8 lib/convert 8 pe/recipe.h 9 pe/serve.h 9 lib/recipe 9 lib/serve 9 pe/pe.h 9 tools 10", w, " ")

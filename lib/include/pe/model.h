@@ -28,10 +28,12 @@ typedef enum pe_pooling { PE_POOL_NONE, PE_POOL_MEAN, PE_POOL_CLS } pe_pooling;
 
 typedef struct pe_model_params {
     const char *device; /* NULL = "cpu" */
-    const char *
-        exec_layout; /* NULL = cost model or tuned times; "dense", "csr", "bitmask", "block4" force it */
+    /* NULL = measured times or the cost model; "dense", "csr", "bitmask", "block4" force a form. */
+    const char *exec_layout;
     const char *tune_file; /* NULL = the cache; "" = none */
     pe_pool *pool;         /* used while loading only; NULL = this thread */
+    pe_pooling pooling;      /* of a bare encoder that does not say how it makes embeddings */
+    bool normalize;          /* with pooling: embeddings of length 1 */
 } pe_model_params;
 
 /* path: a model directory. Errors name file and tensor. PE_E_UNSUPPORTED: family, head, activation,

@@ -6,6 +6,7 @@
 #include <pe/bench.h>
 #include <pe/convert.h>
 #include <pe/data.h>
+#include <pe/dump.h>
 #include <pe/eval.h>
 #include <pe/model.h>
 #include <pe/prune.h>
