@@ -2,6 +2,7 @@
  * Read next: lib/eval/report.c. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/recipe/judge.h"
@@ -26,7 +27,13 @@ static pe_status open_set(pe_court *c, const pe_recipe *r, const pe_data_params 
     pe_status st;
 
     if (!paths) return pe_fail_nomem(err, "data files", d->n * sizeof *paths);
-    for (size_t i = 0; i < d->n; i++) paths[i] = d->v[i].path;
+    for (size_t i = 0; i < d->n; i++) {
+        paths[i] = d->v[i].path;
+        if (access(d->v[i].path, R_OK) == 0) continue;
+        st = pe_fail_errno(err, PE_E_NOTFOUND, "%s", d->v[i].path);
+        free(paths);
+        return pe_recipe_prefix(err, st, r, d->v[i].at);
+    }
     st = pe_eval_set_open(&c->set, paths, d->n, columns, err);
     free(paths);
     return st ? pe_recipe_prefix(err, st, r, c->judge->at) : PE_OK;
