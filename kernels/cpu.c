@@ -11,16 +11,16 @@
 #include "kernels/kernels.h"
 #include "lib/base/error.h"
 
-#define L_AVX2 PE_CPU_AVX2
+#define L_AVX2    PE_CPU_AVX2
 #define L_AVXVNNI (L_AVX2 | PE_CPU_AVXVNNI)
-#define L_AVX512 (L_AVXVNNI | PE_CPU_AVX512)
-#define L_VNNI (L_AVX512 | PE_CPU_VNNI)
-#define L_VBMI2 (L_VNNI | PE_CPU_VBMI2)
-#define L_AMX (L_VBMI2 | PE_CPU_AMX)
+#define L_AVX512  (L_AVXVNNI | PE_CPU_AVX512)
+#define L_VNNI    (L_AVX512 | PE_CPU_VNNI)
+#define L_VBMI2   (L_VNNI | PE_CPU_VBMI2)
+#define L_AMX     (L_VBMI2 | PE_CPU_AMX)
 
 const pe_cpu_level_row pe_cpu_levels[] = {
-    {"ref", 0},           {"avx2", L_AVX2}, {"avxvnni", L_AVXVNNI}, {"avx512", L_AVX512},
-    {"vnni", L_VNNI},     {"vbmi2", L_VBMI2}, {"amx", L_AMX},
+    { "ref", 0 },       { "avx2", L_AVX2 },   { "avxvnni", L_AVXVNNI }, { "avx512", L_AVX512 },
+    { "vnni", L_VNNI }, { "vbmi2", L_VBMI2 }, { "amx", L_AMX },
 };
 const size_t pe_cpu_nlevels = sizeof pe_cpu_levels / sizeof pe_cpu_levels[0];
 
@@ -34,7 +34,10 @@ static uint64_t xcr0(void)
     return (uint64_t)hi << 32 | lo;
 }
 
-static bool has(uint32_t word, int bit) { return word >> bit & 1; }
+static bool has(uint32_t word, int bit)
+{
+    return word >> bit & 1;
+}
 
 /* Linux hands out the 8 KiB of tile state on request only (Documentation/arch/x86/xstate.rst). */
 static bool amx_permitted(void)
@@ -79,8 +82,9 @@ pe_status pe_cpu_features(unsigned *out, pe_error *err)
         *out = found & pe_cpu_levels[i].features;
         return PE_OK;
     }
-    return pe_fail(err, PE_E_ARG,
-                   "PE_CPU=%s: no such level; expected ref, avx2, avxvnni, avx512, vnni, vbmi2 or amx", cap);
+    return pe_fail(
+        err, PE_E_ARG,
+        "PE_CPU=%s: no such level; expected ref, avx2, avxvnni, avx512, vnni, vbmi2 or amx", cap);
 }
 
 const char *pe_cpu_level(void)

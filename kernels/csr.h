@@ -1,5 +1,5 @@
-/* kernels/csr.h - the packed form of an f32 matrix in compressed sparse rows, the same at every level.
- * Read next: kernels/csr.c. */
+/* kernels/csr.h - the packed form of an f32 matrix in compressed sparse rows, the same at every
+ * level. Read next: kernels/csr.c. */
 #ifndef PE_KERNELS_CSR_H
 #define PE_KERNELS_CSR_H
 
@@ -20,7 +20,7 @@ static inline pe_csr pe_csr_view(const void *packed, size_t n)
     const uint32_t *begin = packed;
     size_t nnz = begin[n];
     const uint32_t *column = begin + n + 1;
-    return (pe_csr){begin, column, (const float *)(column + nnz)};
+    return (pe_csr){ begin, column, (const float *)(column + nnz) };
 }
 
 #endif

@@ -15,11 +15,14 @@ static const char *level_name(unsigned features)
     return name;
 }
 
-static bool covers(unsigned features, unsigned need) { return (features & need) == need; }
+static bool covers(unsigned features, unsigned need)
+{
+    return (features & need) == need;
+}
 
 void pe_kernels_select(pe_kernels *out, unsigned features)
 {
-    *out = (pe_kernels){.level = level_name(features), .features = features};
+    *out = (pe_kernels){ .level = level_name(features), .features = features };
 #define PE_KERNEL(op, isa, need) \
     if (covers(features, need)) out->op = pe_##op##_##isa;
 #define PE_LINEAR(which, op, isa, need) \
@@ -52,8 +55,9 @@ const pe_kernels *pe_kernels_get(pe_error *err)
 const char *pe_form_name(pe_form f)
 {
     static const char *const name[PE_NFORMS] = {
-        [PE_FORM_F32_DENSE] = "dense",   [PE_FORM_F32_CSR] = "csr",       [PE_FORM_S8_DENSE] = "dense",
-        [PE_FORM_S8_BITMASK] = "bitmask", [PE_FORM_S8_BLOCK4] = "block4",
+        [PE_FORM_F32_DENSE] = "dense",  [PE_FORM_F32_CSR] = "csr",
+        [PE_FORM_S8_DENSE] = "dense",   [PE_FORM_S8_BITMASK] = "bitmask",
+        [PE_FORM_S8_BLOCK4] = "block4",
     };
     return name[f];
 }

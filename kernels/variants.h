@@ -6,7 +6,7 @@
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
 
-#define PE_KERNEL(op, isa, features) pe_k_##op pe_##op##_##isa;
+#define PE_KERNEL(op, isa, features)       pe_k_##op pe_##op##_##isa;
 #define PE_LINEAR(form, op, isa, features) extern const pe_linear_form pe_##op##_##isa;
 #include "kernels/list.def"
 #undef PE_KERNEL

@@ -5,4 +5,5 @@
 #include "kernels/body/gemm_body.h"
 #include "kernels/variants.h"
 
-const pe_linear_form pe_f32_dense_avx2 = {gemm_packed_nbytes, gemm_pack, gemm_scratch_nbytes, gemm_run};
+const pe_linear_form pe_f32_dense_avx2 = { gemm_packed_nbytes, gemm_pack, gemm_scratch_nbytes,
+                                           gemm_run };

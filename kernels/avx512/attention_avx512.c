@@ -11,4 +11,7 @@ size_t pe_attention_scratch_avx512(size_t longest, size_t head_dim, int nthreads
 {
     return attention_scratch_nbytes(longest, head_dim, nthreads);
 }
-void pe_attention_avx512(const pe_attention_call *c) { attention_run(c); }
+void pe_attention_avx512(const pe_attention_call *c)
+{
+    attention_run(c);
+}

@@ -5,4 +5,5 @@
 #include "kernels/body/csr_body.h"
 #include "kernels/variants.h"
 
-const pe_linear_form pe_f32_csr_avx512 = {pe_csr_nbytes, pe_csr_pack, csr_scratch_nbytes, csr_run};
+const pe_linear_form pe_f32_csr_avx512 = { pe_csr_nbytes, pe_csr_pack, csr_scratch_nbytes,
+                                           csr_run };

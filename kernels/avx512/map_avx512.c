@@ -5,7 +5,19 @@
 #include "kernels/body/map_body.h"
 #include "kernels/variants.h"
 
-void pe_activate_avx512(float *x, size_t n, pe_act act, pe_pool *pool) { act_run(x, n, act, pool); }
-bool pe_all_finite_avx512(const float *x, size_t n, pe_pool *pool) { return finite_run(x, n, pool); }
-void pe_bf16_to_f32_avx512(float *y, const uint16_t *x, size_t n) { widen_bf16(y, x, n); }
-void pe_f16_to_f32_avx512(float *y, const uint16_t *x, size_t n) { widen_f16(y, x, n); }
+void pe_activate_avx512(float *x, size_t n, pe_act act, pe_pool *pool)
+{
+    act_run(x, n, act, pool);
+}
+bool pe_all_finite_avx512(const float *x, size_t n, pe_pool *pool)
+{
+    return finite_run(x, n, pool);
+}
+void pe_bf16_to_f32_avx512(float *y, const uint16_t *x, size_t n)
+{
+    widen_bf16(y, x, n);
+}
+void pe_f16_to_f32_avx512(float *y, const uint16_t *x, size_t n)
+{
+    widen_f16(y, x, n);
+}

@@ -1,16 +1,21 @@
-/* kernels/avx512/rows_avx512.c - embedding, layer norm, softmax, pooling and normalization at this level.
- * Read next: kernels/body/rows_body.h, where the work is. */
+/* kernels/avx512/rows_avx512.c - embedding, layer norm, softmax, pooling and normalization at this
+ * level. Read next: kernels/body/rows_body.h, where the work is. */
 #include "kernels/body/v16_avx512.h"
 
 #include "kernels/body/rows_body.h"
 #include "kernels/variants.h"
 
-void pe_embed_avx512(const pe_embed_call *c) { embed_run(c); }
-
-void pe_layernorm_avx512(float *y, const float *x, const float *res, const float *gamma, const float *beta,
-                       float eps, size_t T, size_t d, pe_pool *pool)
+void pe_embed_avx512(const pe_embed_call *c)
 {
-    norm_work w = {.y = y, .x = x, .res = res, .gamma = gamma, .beta = beta, .eps = eps, .T = T, .d = d};
+    embed_run(c);
+}
+
+void pe_layernorm_avx512(float *y, const float *x, const float *res, const float *gamma,
+                         const float *beta, float eps, size_t T, size_t d, pe_pool *pool)
+{
+    norm_work w = {
+        .y = y, .x = x, .res = res, .gamma = gamma, .beta = beta, .eps = eps, .T = T, .d = d
+    };
     norm_run(&w, pool);
 }
 
@@ -19,9 +24,10 @@ void pe_softmax_rows_avx512(float *x, size_t m, size_t n)
     for (; m; m--, x += n) softmax_row(x, n);
 }
 
-void pe_mean_pool_avx512(float *y, const float *x, const uint32_t *row_begin, size_t nrows, size_t d, pe_pool *pool)
+void pe_mean_pool_avx512(float *y, const float *x, const uint32_t *row_begin, size_t nrows,
+                         size_t d, pe_pool *pool)
 {
-    mean_work w = {y, x, row_begin, d};
+    mean_work w = { y, x, row_begin, d };
     pe_pool_run(pool, nrows, mean_task, &w);
 }
 

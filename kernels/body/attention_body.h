@@ -1,6 +1,7 @@
-/* kernels/body/attention_body.h - ragged attention: a (row, head) at a time, six queries a pass, keys
- * transposed to panels of 16 and values copied to dense rows in the thread's scratch, both products on
- * the register tile of the linear layers. Include a v16_*.h first. Read next: kernels/body/tile_body.h. */
+/* kernels/body/attention_body.h - ragged attention: a (row, head) at a time, six queries a pass,
+ * keys transposed to panels of 16 and values copied to dense rows in the thread's scratch, both
+ * products on the register tile of the linear layers. Include a v16_*.h first. Read next:
+ * kernels/body/tile_body.h. */
 #ifndef PE_KERNELS_ATTENTION_BODY_H
 #define PE_KERNELS_ATTENTION_BODY_H
 
@@ -11,7 +12,8 @@
 
 enum { ATTENTION_QUERIES = 12 }; /* of one pass: their scores stay in the first cache */
 
-/* Floats of one thread: keys [len/16][hd][16], values [len][hd rounded up], scores [queries][len]. */
+/* Floats of one thread: keys [len/16][hd][16], values [len][hd rounded up], scores [queries][len].
+ */
 static size_t attention_thread_floats(size_t longest, size_t head_dim)
 {
     size_t len = pe_round_up(longest, 16), hd = pe_round_up(head_dim, 16);
@@ -78,14 +80,29 @@ static void attention_divide(float *out, size_t n, float sum)
 static void attention_pass(const attention_head *h, size_t first, size_t nq)
 {
     size_t padded = pe_round_up(h->len, 16), width = pe_round_up(h->hd, 16);
-    tile_args qk = {.y = h->scores, .x = h->q + first * h->ldq, .w = h->keys, .ldy = padded, .ldx = h->ldq,
-                    .kn = h->hd, .wstep = 16, .panel = 16 * h->hd, .first = true};
+    tile_args qk = { .y = h->scores,
+                     .x = h->q + first * h->ldq,
+                     .w = h->keys,
+                     .ldy = padded,
+                     .ldx = h->ldq,
+                     .kn = h->hd,
+                     .wstep = 16,
+                     .panel = 16 * h->hd,
+                     .first = true };
     tile_block(&qk, nq, padded, NULL, NULL);
     float sum[ATTENTION_QUERIES];
-    for (size_t i = 0; i < nq; i++) sum[i] = attention_softmax(h->scores + i * padded, h->len, h->scale);
+    for (size_t i = 0; i < nq; i++)
+        sum[i] = attention_softmax(h->scores + i * padded, h->len, h->scale);
     float *out = h->out + first * h->ldo;
-    tile_args pv = {.y = out, .x = h->scores, .w = h->values, .ldy = h->ldo, .ldx = padded,
-                    .kn = h->len, .wstep = width, .panel = 16, .first = true};
+    tile_args pv = { .y = out,
+                     .x = h->scores,
+                     .w = h->values,
+                     .ldy = h->ldo,
+                     .ldx = padded,
+                     .kn = h->len,
+                     .wstep = width,
+                     .panel = 16,
+                     .first = true };
     tile_block(&pv, nq, h->hd, NULL, NULL);
     for (size_t i = 0; i < nq; i++) attention_divide(out + i * h->ldo, h->hd, sum[i]);
 }
@@ -95,7 +112,8 @@ static void attention_gather(const attention_head *h, const float *k, const floa
 {
     size_t width = pe_round_up(h->hd, 16);
     for (size_t j = 0; j < h->len; j += 16)
-        transpose_rows(h->keys + j * h->hd, k + j * ldkv, ldkv, h->len - j < 16 ? h->len - j : 16, h->hd);
+        transpose_rows(h->keys + j * h->hd, k + j * ldkv, ldkv, h->len - j < 16 ? h->len - j : 16,
+                       h->hd);
     for (size_t j = 0; j < h->len; j++) {
         float *to = h->values + j * width;
         const float *from = v + j * ldkv;
@@ -110,9 +128,13 @@ static void attention_one(const attention_work *w, size_t index, float *scratch)
     const pe_attention_call *c = w->c;
     size_t row = index / c->heads, at = index % c->heads * c->head_dim;
     size_t first = c->row_begin[row], q0 = w->asks[row], nq = w->asks[row + 1] - q0;
-    attention_head h = {.q = c->q + q0 * c->ldq + at, .out = c->out + q0 * c->ldo + at,
-                        .ldq = c->ldq, .ldo = c->ldo, .len = c->row_begin[row + 1] - first,
-                        .hd = c->head_dim, .scale = c->scale};
+    attention_head h = { .q = c->q + q0 * c->ldq + at,
+                         .out = c->out + q0 * c->ldo + at,
+                         .ldq = c->ldq,
+                         .ldo = c->ldo,
+                         .len = c->row_begin[row + 1] - first,
+                         .hd = c->head_dim,
+                         .scale = c->scale };
     if (!nq) return;
     if (!h.len) {
         for (size_t i = 0; i < nq; i++) memset(h.out + i * h.ldo, 0, h.hd * sizeof(float));
@@ -145,9 +167,10 @@ static void attention_run(const pe_attention_call *c)
         if (len > longest) longest = len;
     }
     size_t groups = 16 * (size_t)pe_pool_nthreads(c->pool);
-    attention_work w = {.c = c, .asks = c->q_begin ? c->q_begin : c->row_begin,
-                        .thread_floats = attention_thread_floats(longest, c->head_dim),
-                        .ngroups = groups < total ? groups : total};
+    attention_work w = { .c = c,
+                         .asks = c->q_begin ? c->q_begin : c->row_begin,
+                         .thread_floats = attention_thread_floats(longest, c->head_dim),
+                         .ngroups = groups < total ? groups : total };
     if (w.ngroups) pe_pool_run(c->pool, w.ngroups, attention_task, &w);
 }
 

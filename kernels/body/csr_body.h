@@ -1,7 +1,7 @@
-/* kernels/body/csr_body.h - f32 CSR times dense: a block of tokens is transposed, so that one weight
- * meets all its tokens in registers; columns ascend, so every output is the dense chain without its
- * zeros. One token goes without the transposition. Include a v16_*.h first.
- * Read next: kernels/csr.h, kernels/body/epilogue_body.h. */
+/* kernels/body/csr_body.h - f32 CSR times dense: a block of tokens is transposed, so that one
+ * weight meets all its tokens in registers; columns ascend, so every output is the dense chain
+ * without its zeros. One token goes without the transposition. Include a v16_*.h first. Read next:
+ * kernels/csr.h, kernels/body/epilogue_body.h. */
 #ifndef PE_KERNELS_CSR_BODY_H
 #define PE_KERNELS_CSR_BODY_H
 
@@ -51,7 +51,8 @@ V16_INLINE void csr_rows(float *out, const pe_csr *w, size_t n, const float *xt,
             const float *x = xt + (size_t)w->column[at[r] + i] * (16 * vectors);
             v16 a = v_set1(w->value[at[r] + i]);
 #pragma GCC unroll 4
-            for (size_t v = 0; v < vectors; v++) acc[r][v] = v_fma(a, v_load(x + 16 * v), acc[r][v]);
+            for (size_t v = 0; v < vectors; v++)
+                acc[r][v] = v_fma(a, v_load(x + 16 * v), acc[r][v]);
         }
     }
 #pragma GCC unroll 4
@@ -60,7 +61,8 @@ V16_INLINE void csr_rows(float *out, const pe_csr *w, size_t n, const float *xt,
             const float *x = xt + (size_t)w->column[at[r] + i] * (16 * vectors);
             v16 a = v_set1(w->value[at[r] + i]);
 #pragma GCC unroll 4
-            for (size_t v = 0; v < vectors; v++) acc[r][v] = v_fma(a, v_load(x + 16 * v), acc[r][v]);
+            for (size_t v = 0; v < vectors; v++)
+                acc[r][v] = v_fma(a, v_load(x + 16 * v), acc[r][v]);
         }
 #pragma GCC unroll 4
         for (size_t v = 0; v < vectors; v++) v_store(out + r * 16 * vectors + 16 * v, acc[r][v]);
@@ -74,10 +76,11 @@ V16_INLINE void csr_group(const csr_work *g, size_t m0, size_t tokens, size_t n0
     const pe_linear_call *c = g->c;
     float out[CSR_OUTPUTS * CSR_TOKENS], back[CSR_TOKENS * CSR_OUTPUTS];
     size_t nout = c->n - n0 < CSR_OUTPUTS ? c->n - n0 : CSR_OUTPUTS, n = 0;
-    for (; n + rows <= nout; n += rows) csr_rows(out + n * 16 * vectors, &g->w, n0 + n, xt, rows, vectors);
+    for (; n + rows <= nout; n += rows)
+        csr_rows(out + n * 16 * vectors, &g->w, n0 + n, xt, rows, vectors);
     for (; n < nout; n++) csr_rows(out + n * 16 * vectors, &g->w, n0 + n, xt, 1, vectors);
     transpose_rows(back, out, 16 * vectors, nout, tokens);
-    epilogue e = {c->bias ? c->bias + n0 : NULL, c->act};
+    epilogue e = { c->bias ? c->bias + n0 : NULL, c->act };
     epilogue_run(&e, back, 16, tokens, 0, nout);
     for (size_t t = 0; t < tokens; t++) {
         float *y = c->y + (m0 + t) * c->ldy + n0;
@@ -87,11 +90,13 @@ V16_INLINE void csr_group(const csr_work *g, size_t m0, size_t tokens, size_t n0
     }
 }
 
-static void csr_gather_tokens(float *xt, const pe_linear_call *c, size_t m0, size_t tokens, size_t vectors)
+static void csr_gather_tokens(float *xt, const pe_linear_call *c, size_t m0, size_t tokens,
+                              size_t vectors)
 {
     for (size_t v = 0; v < vectors; v++) {
         size_t some = tokens > 16 * v ? tokens - 16 * v : 0;
-        transpose_into(xt + 16 * v, 16 * vectors, c->x + (m0 + 16 * v) * c->ldx, c->ldx, some < 16 ? some : 16, c->k);
+        transpose_into(xt + 16 * v, 16 * vectors, c->x + (m0 + 16 * v) * c->ldx, c->ldx,
+                       some < 16 ? some : 16, c->k);
     }
 }
 
@@ -119,7 +124,7 @@ static void csr_single_group(const csr_work *g, size_t n0)
     size_t nout = c->n - n0 < CSR_OUTPUTS ? c->n - n0 : CSR_OUTPUTS, n = n0;
     float *y = c->y + n0;
     for (; n + CSR_SINGLE <= n0 + nout; n += CSR_SINGLE) {
-        float chain[CSR_SINGLE] = {0};
+        float chain[CSR_SINGLE] = { 0 };
         const uint32_t *column[CSR_SINGLE];
         const float *value[CSR_SINGLE], *x = c->x;
         size_t left[CSR_SINGLE], common = SIZE_MAX;
@@ -132,11 +137,13 @@ static void csr_single_group(const csr_work *g, size_t n0)
         }
         for (size_t i = 0; i < common; i++) {
 #pragma GCC unroll 4
-            for (size_t r = 0; r < CSR_SINGLE; r++) chain[r] = fmaf(value[r][i], x[column[r][i]], chain[r]);
+            for (size_t r = 0; r < CSR_SINGLE; r++)
+                chain[r] = fmaf(value[r][i], x[column[r][i]], chain[r]);
         }
 #pragma GCC unroll 4
         for (size_t r = 0; r < CSR_SINGLE; r++) {
-            for (size_t i = common; i < left[r]; i++) chain[r] = fmaf(value[r][i], x[column[r][i]], chain[r]);
+            for (size_t i = common; i < left[r]; i++)
+                chain[r] = fmaf(value[r][i], x[column[r][i]], chain[r]);
             y[n - n0 + r] = chain[r];
         }
     }
@@ -146,7 +153,7 @@ static void csr_single_group(const csr_work *g, size_t n0)
             chain = fmaf(w->value[at], c->x[w->column[at]], chain);
         y[n - n0] = chain;
     }
-    epilogue e = {c->bias ? c->bias + n0 : NULL, c->act};
+    epilogue e = { c->bias ? c->bias + n0 : NULL, c->act };
     epilogue_run(&e, y, c->ldy, 1, 0, nout);
 }
 
@@ -161,8 +168,11 @@ static void csr_single_task(void *arg, size_t part, int worker)
 static void csr_run(const pe_linear_call *c)
 {
     if (!c->m || !c->n) return;
-    csr_work g = {.c = c, .w = pe_csr_view(c->packed, c->n), .nparts = 1,
-                  .nblocks = (c->m + CSR_TOKENS - 1) / CSR_TOKENS, .ngroups = (c->n + CSR_OUTPUTS - 1) / CSR_OUTPUTS};
+    csr_work g = { .c = c,
+                   .w = pe_csr_view(c->packed, c->n),
+                   .nparts = 1,
+                   .nblocks = (c->m + CSR_TOKENS - 1) / CSR_TOKENS,
+                   .ngroups = (c->n + CSR_OUTPUTS - 1) / CSR_OUTPUTS };
     enum { MIN_FMAS = 64 * 1024 }; /* below this a task costs more than it brings */
     size_t threads = (size_t)pe_pool_nthreads(c->pool), want = threads > 1 ? 4 * threads : 1;
     size_t most = (size_t)g.w.begin[c->n] * c->m / MIN_FMAS;

@@ -1,5 +1,5 @@
-/* kernels/body/epilogue_body.h - what follows the chain of an f32 product: y = act((chain + bias) + 0).
- * Include a v16_*.h first. Read next: kernels/body/v16_math.h. */
+/* kernels/body/epilogue_body.h - what follows the chain of an f32 product: y = act((chain + bias) +
+ * 0). Include a v16_*.h first. Read next: kernels/body/v16_math.h. */
 #ifndef PE_KERNELS_EPILOGUE_BODY_H
 #define PE_KERNELS_EPILOGUE_BODY_H
 
@@ -11,7 +11,8 @@ typedef struct epilogue {
 } epilogue;
 
 /* act is a constant here, so every activation has its own loop. */
-V16_INLINE void epilogue_rows(float *y, size_t ldy, size_t rows, size_t cols, const float *bias, const pe_act act)
+V16_INLINE void epilogue_rows(float *y, size_t ldy, size_t rows, size_t cols, const float *bias,
+                              const pe_act act)
 {
     for (size_t j = 0; j < cols; j += 16) {
         size_t n = cols - j < 16 ? cols - j : 16;
@@ -26,7 +27,8 @@ V16_INLINE void epilogue_rows(float *y, size_t ldy, size_t rows, size_t cols, co
     }
 }
 
-static void epilogue_run(const void *arg, float *y, size_t ldy, size_t rows, size_t col, size_t cols)
+static void epilogue_run(const void *arg, float *y, size_t ldy, size_t rows, size_t col,
+                         size_t cols)
 {
     const epilogue *e = arg;
     const float *bias = e->bias ? e->bias + col : NULL;

@@ -1,5 +1,6 @@
-/* kernels/body/gemm_body.h - f32 linear layers: weights packed in panels of 16 outputs, [n/16][k][16],
- * blocks of rows and panels as tasks. Include a v16_*.h first. Read next: kernels/body/tile_body.h. */
+/* kernels/body/gemm_body.h - f32 linear layers: weights packed in panels of 16 outputs,
+ * [n/16][k][16], blocks of rows and panels as tasks. Include a v16_*.h first. Read next:
+ * kernels/body/tile_body.h. */
 #ifndef PE_KERNELS_GEMM_BODY_H
 #define PE_KERNELS_GEMM_BODY_H
 
@@ -8,8 +9,8 @@
 #include "lib/base/checked.h"
 
 enum {
-    GEMM_ROWS = 96,           /* rows of a task: 96 x 448 floats stay in the second cache */
-    GEMM_K = 448,             /* chain of a pass: a panel of 16 x 448 floats stays in the first cache */
+    GEMM_ROWS = 96, /* rows of a task: 96 x 448 floats stay in the second cache */
+    GEMM_K = 448,   /* chain of a pass: a panel of 16 x 448 floats stays in the first cache */
     GEMM_MIN_FMAS = 64 * 1024 /* below this a task costs more than it brings */
 };
 
@@ -58,14 +59,18 @@ static void gemm_task(void *arg, size_t index, int worker)
     size_t n1 = 16 * part_begin(g->npanels, g->ncolblocks, pi + 1);
     (void)worker;
     if (n1 > c->n) n1 = c->n;
-    epilogue e = {c->bias ? c->bias + n0 : NULL, c->act};
+    epilogue e = { c->bias ? c->bias + n0 : NULL, c->act };
     for (size_t i = 0; i < g->nkblocks; i++) {
         size_t k0 = part_begin(c->k, g->nkblocks, i), k1 = part_begin(c->k, g->nkblocks, i + 1);
-        tile_args t = {.y = c->y + m0 * c->ldy + n0,
-                       .x = c->x + m0 * c->ldx + k0,
-                       .w = (const float *)c->packed + n0 * c->k + k0 * 16,
-                       .ldy = c->ldy, .ldx = c->ldx, .kn = k1 - k0,
-                       .wstep = 16, .panel = 16 * c->k, .first = i == 0};
+        tile_args t = { .y = c->y + m0 * c->ldy + n0,
+                        .x = c->x + m0 * c->ldx + k0,
+                        .w = (const float *)c->packed + n0 * c->k + k0 * 16,
+                        .ldy = c->ldy,
+                        .ldx = c->ldx,
+                        .kn = k1 - k0,
+                        .wstep = 16,
+                        .panel = 16 * c->k,
+                        .first = i == 0 };
         tile_block(&t, m1 - m0, n1 - n0, i + 1 == g->nkblocks ? epilogue_run : NULL, &e);
     }
 }
@@ -73,7 +78,7 @@ static void gemm_task(void *arg, size_t index, int worker)
 static void gemm_run(const pe_linear_call *c)
 {
     if (!c->m || !c->n) return;
-    gemm_work g = {.c = c, .npanels = (c->n + 15) / 16, .nkblocks = (c->k + GEMM_K - 1) / GEMM_K};
+    gemm_work g = { .c = c, .npanels = (c->n + 15) / 16, .nkblocks = (c->k + GEMM_K - 1) / GEMM_K };
     if (!g.nkblocks) g.nkblocks = 1;
     g.nrowblocks = (c->m + GEMM_ROWS - 1) / GEMM_ROWS;
     size_t threads = (size_t)pe_pool_nthreads(c->pool);

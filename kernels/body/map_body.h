@@ -1,5 +1,5 @@
-/* kernels/body/map_body.h - element by element: activations, the finite check, widening of bf16 and f16.
- * Include a v16_*.h first. Read next: kernels/body/v16_math.h. */
+/* kernels/body/map_body.h - element by element: activations, the finite check, widening of bf16 and
+ * f16. Include a v16_*.h first. Read next: kernels/body/v16_math.h. */
 #ifndef PE_KERNELS_MAP_BODY_H
 #define PE_KERNELS_MAP_BODY_H
 
@@ -45,7 +45,7 @@ static void act_task(void *arg, size_t index, int worker)
 
 static void act_run(float *x, size_t n, pe_act act, pe_pool *pool)
 {
-    act_work w = {x, n, act};
+    act_work w = { x, n, act };
     pe_pool_run(pool, (n + MAP_CHUNK - 1) / MAP_CHUNK, act_task, &w);
 }
 
@@ -69,7 +69,7 @@ static void finite_task(void *arg, size_t index, int worker)
 
 static bool finite_run(const float *x, size_t n, pe_pool *pool)
 {
-    finite_work w = {.x = x, .n = n};
+    finite_work w = { .x = x, .n = n };
     pe_pool_run(pool, (n + MAP_CHUNK - 1) / MAP_CHUNK, finite_task, &w);
     return !atomic_load(&w.bad);
 }
@@ -87,7 +87,7 @@ static void widen_f16(float *y, const uint16_t *x, size_t n)
 {
     for (; n >= 16; n -= 16, x += 16, y += 16) v_store(y, v_load_f16(x));
     if (n) {
-        uint16_t last[16] = {0};
+        uint16_t last[16] = { 0 };
         memcpy(last, x, n * sizeof *x);
         v_store_n(y, v_load_f16(last), n);
     }

@@ -1,6 +1,6 @@
-/* kernels/body/rows_body.h - embedding, layer norm, softmax, pooling, normalization, sixteen columns at
- * a time: the lanes of a reduction are the lanes of the register. Include a v16_*.h first.
- * Read next: kernels/ref/ref_rows.c, the meaning. */
+/* kernels/body/rows_body.h - embedding, layer norm, softmax, pooling, normalization, sixteen
+ * columns at a time: the lanes of a reduction are the lanes of the register. Include a v16_*.h
+ * first. Read next: kernels/ref/ref_rows.c, the meaning. */
 #ifndef PE_KERNELS_ROWS_BODY_H
 #define PE_KERNELS_ROWS_BODY_H
 
@@ -13,14 +13,21 @@ static size_t rows_per_task(size_t rows, int nthreads)
     return n < 4 ? 4 : n > 64 ? 64 : n;
 }
 
-V16_INLINE v16 v_load_upto(const float *p, size_t n) { return n >= 16 ? v_load(p) : v_load_n(p, n); }
+V16_INLINE v16 v_load_upto(const float *p, size_t n)
+{
+    return n >= 16 ? v_load(p) : v_load_n(p, n);
+}
 V16_INLINE void v_store_upto(float *p, v16 a, size_t n)
 {
     if (n >= 16) v_store(p, a);
     else v_store_n(p, a, n);
 }
-/* Columns i.. of a row of n as lanes; missing ones are 0, which changes no sum (lanes are never -0). */
-V16_INLINE v16 v_keep_upto(size_t n, v16 a) { return n >= 16 ? a : v_first_n(n, a, v_zero()); }
+/* Columns i.. of a row of n as lanes; missing ones are 0, which changes no sum (lanes are never
+ * -0). */
+V16_INLINE v16 v_keep_upto(size_t n, v16 a)
+{
+    return n >= 16 ? a : v_first_n(n, a, v_zero());
+}
 
 /* ---- embedding ---- */
 
@@ -37,7 +44,8 @@ static const float *embed_row(const float *table, const int32_t *ids, size_t t, 
 static void embed_s8(float *y, const int8_t *codes, float scale, size_t d)
 {
     size_t i = 0;
-    for (; i + 16 <= d; i += 16) v_store(y + i, v_mul(i_to_float(i_load_s8(codes + i)), v_set1(scale)));
+    for (; i + 16 <= d; i += 16)
+        v_store(y + i, v_mul(i_to_float(i_load_s8(codes + i)), v_set1(scale)));
     for (; i < d; i++) y[i] = (float)codes[i] * scale;
 }
 
@@ -52,8 +60,9 @@ static void embed_task(void *arg, size_t index, int worker)
         size_t id = (size_t)c->ids[t];
         const float *word = c->word ? c->word + id * d : y;
         if (!c->word) embed_s8(y, c->word_s8 + id * d, c->word_scale[id], d);
-        const float *add[3] = {embed_row(c->type, c->type_ids, t, d), embed_row(c->pos, c->pos_ids, t, d),
-                               embed_row(c->task, c->task_ids, t, d)};
+        const float *add[3] = { embed_row(c->type, c->type_ids, t, d),
+                                embed_row(c->pos, c->pos_ids, t, d),
+                                embed_row(c->task, c->task_ids, t, d) };
         for (size_t i = 0; i < d; i += 16) {
             v16 s = v_load_upto(word + i, d - i);
             for (int k = 0; k < 3; k++)
@@ -65,7 +74,7 @@ static void embed_task(void *arg, size_t index, int worker)
 
 static void embed_run(const pe_embed_call *c)
 {
-    embed_work w = {c, rows_per_task(c->T, pe_pool_nthreads(c->pool))};
+    embed_work w = { c, rows_per_task(c->T, pe_pool_nthreads(c->pool)) };
     pe_pool_run(c->pool, (c->T + w.step - 1) / w.step, embed_task, &w);
 }
 
@@ -134,7 +143,8 @@ static void softmax_row(float *x, size_t n)
         sum = v_add(sum, e);
     }
     v16 total = v_set1(v_fold_sum(sum));
-    for (size_t i = 0; i < n; i += 16) v_store_upto(x + i, v_div(v_load_upto(x + i, n - i), total), n - i);
+    for (size_t i = 0; i < n; i += 16)
+        v_store_upto(x + i, v_div(v_load_upto(x + i, n - i), total), n - i);
 }
 
 static void l2_row(float *x, size_t d)
@@ -146,7 +156,8 @@ static void l2_row(float *x, size_t d)
     }
     float norm = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v_fold_sum(sum))));
     v16 by = v_set1(1e-12f > norm ? 1e-12f : norm);
-    for (size_t i = 0; i < d; i += 16) v_store_upto(x + i, v_div(v_load_upto(x + i, d - i), by), d - i);
+    for (size_t i = 0; i < d; i += 16)
+        v_store_upto(x + i, v_div(v_load_upto(x + i, d - i), by), d - i);
 }
 
 typedef struct mean_work {
@@ -164,7 +175,8 @@ static void mean_task(void *arg, size_t r, int worker)
     (void)worker;
     for (size_t i = 0; i < d; i += 16) {
         v16 sum = v_zero();
-        for (size_t t = 0; t < len; t++) sum = v_add(sum, v_load_upto(w->x + (first + t) * d + i, d - i));
+        for (size_t t = 0; t < len; t++)
+            sum = v_add(sum, v_load_upto(w->x + (first + t) * d + i, d - i));
         v_store_upto(w->y + r * d + i, v_div(sum, count), d - i);
     }
 }

@@ -58,35 +58,77 @@ V16_INLINE void tile_run(const tile_args *t, const size_t rows, const size_t pan
 }
 
 typedef void tile_fn(const tile_args *t, size_t cols);
-static void tile_6_1(const tile_args *t, size_t cols) { tile_run(t, 6, 1, cols); }
-static void tile_5_1(const tile_args *t, size_t cols) { tile_run(t, 5, 1, cols); }
-static void tile_4_1(const tile_args *t, size_t cols) { tile_run(t, 4, 1, cols); }
-static void tile_3_1(const tile_args *t, size_t cols) { tile_run(t, 3, 1, cols); }
-static void tile_2_1(const tile_args *t, size_t cols) { tile_run(t, 2, 1, cols); }
-static void tile_1_1(const tile_args *t, size_t cols) { tile_run(t, 1, 1, cols); }
-static void tile_6_wide(const tile_args *t, size_t cols) { tile_run(t, 6, V16_WIDE_6, cols); }
-static void tile_5_wide(const tile_args *t, size_t cols) { tile_run(t, 5, V16_WIDE_5, cols); }
-static void tile_4_wide(const tile_args *t, size_t cols) { tile_run(t, 4, V16_WIDE_4, cols); }
-static void tile_3_wide(const tile_args *t, size_t cols) { tile_run(t, 3, V16_WIDE_3, cols); }
-static void tile_2_wide(const tile_args *t, size_t cols) { tile_run(t, 2, V16_WIDE_2, cols); }
-static void tile_1_wide(const tile_args *t, size_t cols) { tile_run(t, 1, V16_WIDE_1, cols); }
+static void tile_6_1(const tile_args *t, size_t cols)
+{
+    tile_run(t, 6, 1, cols);
+}
+static void tile_5_1(const tile_args *t, size_t cols)
+{
+    tile_run(t, 5, 1, cols);
+}
+static void tile_4_1(const tile_args *t, size_t cols)
+{
+    tile_run(t, 4, 1, cols);
+}
+static void tile_3_1(const tile_args *t, size_t cols)
+{
+    tile_run(t, 3, 1, cols);
+}
+static void tile_2_1(const tile_args *t, size_t cols)
+{
+    tile_run(t, 2, 1, cols);
+}
+static void tile_1_1(const tile_args *t, size_t cols)
+{
+    tile_run(t, 1, 1, cols);
+}
+static void tile_6_wide(const tile_args *t, size_t cols)
+{
+    tile_run(t, 6, V16_WIDE_6, cols);
+}
+static void tile_5_wide(const tile_args *t, size_t cols)
+{
+    tile_run(t, 5, V16_WIDE_5, cols);
+}
+static void tile_4_wide(const tile_args *t, size_t cols)
+{
+    tile_run(t, 4, V16_WIDE_4, cols);
+}
+static void tile_3_wide(const tile_args *t, size_t cols)
+{
+    tile_run(t, 3, V16_WIDE_3, cols);
+}
+static void tile_2_wide(const tile_args *t, size_t cols)
+{
+    tile_run(t, 2, V16_WIDE_2, cols);
+}
+static void tile_1_wide(const tile_args *t, size_t cols)
+{
+    tile_run(t, 1, V16_WIDE_1, cols);
+}
 
 /* By the number of rows: one panel, or as many as keep the FMA units busy. */
-static tile_fn *const tile_one[TILE_ROWS + 1] = {NULL, tile_1_1, tile_2_1, tile_3_1, tile_4_1, tile_5_1, tile_6_1};
-static tile_fn *const tile_wide[TILE_ROWS + 1] = {NULL,        tile_1_wide, tile_2_wide, tile_3_wide,
-                                                  tile_4_wide, tile_5_wide, tile_6_wide};
-static const size_t tile_width[TILE_ROWS + 1] = {0,          V16_WIDE_1, V16_WIDE_2, V16_WIDE_3,
-                                                 V16_WIDE_4, V16_WIDE_5, V16_WIDE_6};
+static tile_fn *const tile_one[TILE_ROWS + 1] = { NULL,     tile_1_1, tile_2_1, tile_3_1,
+                                                  tile_4_1, tile_5_1, tile_6_1 };
+static tile_fn *const tile_wide[TILE_ROWS + 1] = { NULL,        tile_1_wide, tile_2_wide,
+                                                   tile_3_wide, tile_4_wide, tile_5_wide,
+                                                   tile_6_wide };
+static const size_t tile_width[TILE_ROWS + 1] = { 0,          V16_WIDE_1, V16_WIDE_2, V16_WIDE_3,
+                                                  V16_WIDE_4, V16_WIDE_5, V16_WIDE_6 };
 
 /* A block of rows against a block of panels (`cols` outputs, kn long): the panel stays in the first
- * cache while the rows, cut in nearly equal tiles, pass by. done() finishes a tile just computed. */
-typedef void tile_done_fn(const void *arg, float *y, size_t ldy, size_t rows, size_t col, size_t cols);
+ * cache while the rows, cut in nearly equal tiles, pass by. done() finishes a tile just computed.
+ */
+typedef void tile_done_fn(const void *arg, float *y, size_t ldy, size_t rows, size_t col,
+                          size_t cols);
 
-static void tile_block(const tile_args *block, size_t rows, size_t cols, tile_done_fn *done, const void *arg)
+static void tile_block(const tile_args *block, size_t rows, size_t cols, tile_done_fn *done,
+                       const void *arg)
 {
     size_t ntiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     if (!ntiles) return;
-    size_t base = rows / ntiles, longer = rows % ntiles; /* the first `longer` tiles have a row more */
+    size_t base = rows / ntiles,
+           longer = rows % ntiles; /* the first `longer` tiles have a row more */
     size_t width = 16 * tile_width[base + (longer > 0)];
     for (size_t col = 0; col < cols;) {
         size_t step = cols - col >= width ? width : cols - col < 16 ? cols - col : 16;

@@ -1,5 +1,5 @@
-/* kernels/body/transpose_body.h - rows to columns in blocks of eight by eight, with AVX2 registers at
- * every level. Include a v16_*.h first. Read next: kernels/body/attention_body.h. */
+/* kernels/body/transpose_body.h - rows to columns in blocks of eight by eight, with AVX2 registers
+ * at every level. Include a v16_*.h first. Read next: kernels/body/attention_body.h. */
 #ifndef PE_KERNELS_TRANSPOSE_BODY_H
 #define PE_KERNELS_TRANSPOSE_BODY_H
 
@@ -11,7 +11,8 @@ V16_INLINE void transpose_8x8(float *out, size_t ldout, const float *in, size_t 
     for (int i = 0; i < 4; i++) { /* rows i and i + 4 meet in the halves of one register */
         const float *p = in + (size_t)i * ldin, *q = p + 4 * ldin;
         a[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(q), 1);
-        a[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)), _mm_loadu_ps(q + 4), 1);
+        a[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)),
+                                        _mm_loadu_ps(q + 4), 1);
     }
 #pragma GCC unroll 2
     for (int i = 0; i < 8; i += 4) {
@@ -21,13 +22,16 @@ V16_INLINE void transpose_8x8(float *out, size_t ldout, const float *in, size_t 
         b[i + 3] = _mm256_unpackhi_ps(a[i + 2], a[i + 3]);
         _mm256_storeu_ps(out + (size_t)i * ldout, _mm256_shuffle_ps(b[i], b[i + 2], 0x44));
         _mm256_storeu_ps(out + (size_t)(i + 1) * ldout, _mm256_shuffle_ps(b[i], b[i + 2], 0xee));
-        _mm256_storeu_ps(out + (size_t)(i + 2) * ldout, _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44));
-        _mm256_storeu_ps(out + (size_t)(i + 3) * ldout, _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee));
+        _mm256_storeu_ps(out + (size_t)(i + 2) * ldout,
+                         _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44));
+        _mm256_storeu_ps(out + (size_t)(i + 3) * ldout,
+                         _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee));
     }
 }
 
 /* `rows` <= 16 rows of n floats to n columns of 16, `step` floats apart; missing rows are 0. */
-static void transpose_into(float *out, size_t step, const float *in, size_t ldin, size_t rows, size_t n)
+static void transpose_into(float *out, size_t step, const float *in, size_t ldin, size_t rows,
+                           size_t n)
 {
     size_t c = 0;
     if (rows == 16) {

@@ -9,46 +9,131 @@
 #include <stdint.h>
 
 #define V16_INLINE static inline __attribute__((always_inline))
-/* Panels of 16 outputs that a tile of so many rows takes side by side: accumulators for two FMA units,
- * B from the second cache. */
-enum { V16_WIDE_1 = 4, V16_WIDE_2 = 4, V16_WIDE_3 = 4, V16_WIDE_4 = 4, V16_WIDE_5 = 4, V16_WIDE_6 = 4 };
+/* Panels of 16 outputs that a tile of so many rows takes side by side: accumulators for two FMA
+ * units, B from the second cache. */
+enum {
+    V16_WIDE_1 = 4,
+    V16_WIDE_2 = 4,
+    V16_WIDE_3 = 4,
+    V16_WIDE_4 = 4,
+    V16_WIDE_5 = 4,
+    V16_WIDE_6 = 4
+};
 /* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
 enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 4 };
 
 typedef __m512 v16;
 typedef __m512i i16;
 
-V16_INLINE v16 v_zero(void) { return _mm512_setzero_ps(); }
-V16_INLINE v16 v_set1(float x) { return _mm512_set1_ps(x); }
-V16_INLINE v16 v_load(const float *p) { return _mm512_loadu_ps(p); }
-V16_INLINE void v_store(float *p, v16 a) { _mm512_storeu_ps(p, a); }
+V16_INLINE v16 v_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+V16_INLINE v16 v_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+V16_INLINE v16 v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+V16_INLINE void v_store(float *p, v16 a)
+{
+    _mm512_storeu_ps(p, a);
+}
 /* Lanes 0..n-1 set, n <= 16. */
-V16_INLINE __mmask16 v_mask_n(size_t n) { return (__mmask16)((1u << n) - 1); }
-V16_INLINE v16 v_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(v_mask_n(n), p); }
-V16_INLINE void v_store_n(float *p, v16 a, size_t n) { _mm512_mask_storeu_ps(p, v_mask_n(n), a); }
-V16_INLINE v16 v_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
-V16_INLINE v16 v_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
-V16_INLINE v16 v_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
-V16_INLINE v16 v_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
-V16_INLINE v16 v_min(v16 a, v16 b) { return _mm512_min_ps(a, b); }
-V16_INLINE v16 v_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
-V16_INLINE v16 v_and(v16 a, v16 b) { return _mm512_and_ps(a, b); }
-V16_INLINE v16 v_or(v16 a, v16 b) { return _mm512_or_ps(a, b); }
-V16_INLINE v16 v_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
+V16_INLINE __mmask16 v_mask_n(size_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+V16_INLINE v16 v_load_n(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps(v_mask_n(n), p);
+}
+V16_INLINE void v_store_n(float *p, v16 a, size_t n)
+{
+    _mm512_mask_storeu_ps(p, v_mask_n(n), a);
+}
+V16_INLINE v16 v_add(v16 a, v16 b)
+{
+    return _mm512_add_ps(a, b);
+}
+V16_INLINE v16 v_sub(v16 a, v16 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+V16_INLINE v16 v_mul(v16 a, v16 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+V16_INLINE v16 v_div(v16 a, v16 b)
+{
+    return _mm512_div_ps(a, b);
+}
+V16_INLINE v16 v_min(v16 a, v16 b)
+{
+    return _mm512_min_ps(a, b);
+}
+V16_INLINE v16 v_max(v16 a, v16 b)
+{
+    return _mm512_max_ps(a, b);
+}
+V16_INLINE v16 v_and(v16 a, v16 b)
+{
+    return _mm512_and_ps(a, b);
+}
+V16_INLINE v16 v_or(v16 a, v16 b)
+{
+    return _mm512_or_ps(a, b);
+}
+V16_INLINE v16 v_fma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
 V16_INLINE v16 v_if_gt(v16 a, v16 b, v16 x, v16 y)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), y, x);
 }
-V16_INLINE v16 v_first_n(size_t n, v16 x, v16 y) { return _mm512_mask_blend_ps(v_mask_n(n), y, x); }
-V16_INLINE i16 v_as_int(v16 a) { return _mm512_castps_si512(a); }
-V16_INLINE v16 v_as_float(i16 a) { return _mm512_castsi512_ps(a); }
-V16_INLINE i16 i_set1(int32_t x) { return _mm512_set1_epi32(x); }
-V16_INLINE i16 i_add(i16 a, i16 b) { return _mm512_add_epi32(a, b); }
-V16_INLINE i16 i_sub(i16 a, i16 b) { return _mm512_sub_epi32(a, b); }
-V16_INLINE i16 i_half(i16 a) { return _mm512_srai_epi32(a, 1); }
-V16_INLINE i16 i_shl23(i16 a) { return _mm512_slli_epi32(a, 23); }
-V16_INLINE i16 i_shl16(i16 a) { return _mm512_slli_epi32(a, 16); }
-V16_INLINE v16 i_to_float(i16 a) { return _mm512_cvtepi32_ps(a); }
+V16_INLINE v16 v_first_n(size_t n, v16 x, v16 y)
+{
+    return _mm512_mask_blend_ps(v_mask_n(n), y, x);
+}
+V16_INLINE i16 v_as_int(v16 a)
+{
+    return _mm512_castps_si512(a);
+}
+V16_INLINE v16 v_as_float(i16 a)
+{
+    return _mm512_castsi512_ps(a);
+}
+V16_INLINE i16 i_set1(int32_t x)
+{
+    return _mm512_set1_epi32(x);
+}
+V16_INLINE i16 i_add(i16 a, i16 b)
+{
+    return _mm512_add_epi32(a, b);
+}
+V16_INLINE i16 i_sub(i16 a, i16 b)
+{
+    return _mm512_sub_epi32(a, b);
+}
+V16_INLINE i16 i_half(i16 a)
+{
+    return _mm512_srai_epi32(a, 1);
+}
+V16_INLINE i16 i_shl23(i16 a)
+{
+    return _mm512_slli_epi32(a, 23);
+}
+V16_INLINE i16 i_shl16(i16 a)
+{
+    return _mm512_slli_epi32(a, 16);
+}
+V16_INLINE v16 i_to_float(i16 a)
+{
+    return _mm512_cvtepi32_ps(a);
+}
 V16_INLINE i16 i_load_u16(const uint16_t *p)
 {
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));

@@ -23,9 +23,18 @@ V16_INLINE float v_fold_max(v16 a)
     return _mm_cvtss_f32(_mm_max_ss(x, _mm_shuffle_ps(x, x, 1)));
 }
 
-V16_INLINE v16 v_abs(v16 x) { return v_and(x, v_as_float(i_set1(0x7fffffff))); }
-V16_INLINE v16 v_signed(v16 x, v16 s) { return v_or(x, v_and(s, v_set1(-0.0f))); }
-V16_INLINE v16 v_pow2(i16 n) { return v_as_float(i_shl23(i_add(n, i_set1(127)))); }
+V16_INLINE v16 v_abs(v16 x)
+{
+    return v_and(x, v_as_float(i_set1(0x7fffffff)));
+}
+V16_INLINE v16 v_signed(v16 x, v16 s)
+{
+    return v_or(x, v_and(s, v_set1(-0.0f)));
+}
+V16_INLINE v16 v_pow2(i16 n)
+{
+    return v_as_float(i_shl23(i_add(n, i_set1(127))));
+}
 
 V16_INLINE v16 v_exp_reduce(v16 x, i16 *n)
 {
@@ -70,7 +79,8 @@ V16_INLINE v16 v_tanh(v16 x)
 
 V16_INLINE v16 v_gelu_erf(v16 x)
 {
-    v16 z = v_max(v_set1(PE_GELU_MIN), v_or(x, v_set1(-0.0f))), z2 = v_mul(z, z), magic = v_set1(PE_EXP_MAGIC);
+    v16 z = v_max(v_set1(PE_GELU_MIN), v_or(x, v_set1(-0.0f))), z2 = v_mul(z, z),
+        magic = v_set1(PE_EXP_MAGIC);
     v16 even = v_fma(v_set1(PE_GELU_G6), z2, v_set1(PE_GELU_G4));
     v16 odd = v_fma(v_set1(PE_GELU_G7), z2, v_set1(PE_GELU_G5));
     even = v_fma(v_fma(even, z2, v_set1(PE_GELU_G2)), z2, v_set1(PE_GELU_G0));
@@ -92,7 +102,10 @@ V16_INLINE v16 v_gelu_tanh(v16 x)
     v16 u = v_fma(v_mul(x, x), v_set1(PE_GELU_TANH_C3), v_set1(PE_GELU_TANH_C1));
     return v_fma(h, v_tanh(v_mul(u, x)), h);
 }
-V16_INLINE v16 v_relu(v16 x) { return v_max(v_zero(), x); }
+V16_INLINE v16 v_relu(v16 x)
+{
+    return v_max(v_zero(), x);
+}
 
 V16_INLINE v16 v_act(v16 x, pe_act act)
 {

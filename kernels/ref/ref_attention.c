@@ -23,7 +23,7 @@ static size_t longest_row(const pe_attention_call *c)
 /* s[j] becomes exp(s[j] - max); returns their sum by absolute key index in 16 lanes. */
 static float exp_scores(float *s, size_t len)
 {
-    float max = s[0], lane[16] = {0};
+    float max = s[0], lane[16] = { 0 };
     for (size_t j = 1; j < len; j++) max = ref_max(s[j], max);
     for (size_t j = 0; j < len; j++) {
         s[j] = ref_exp(s[j] - max);
@@ -33,7 +33,8 @@ static float exp_scores(float *s, size_t len)
 }
 
 /* Query t of head against the len keys from `first` on; a row without keys answers 0. */
-static void one_query(const pe_attention_call *c, size_t first, size_t len, size_t t, size_t head, float *s)
+static void one_query(const pe_attention_call *c, size_t first, size_t len, size_t t, size_t head,
+                      float *s)
 {
     size_t hd = c->head_dim;
     const float *q = c->q + t * c->ldq + head * hd;
@@ -71,6 +72,6 @@ static void one_head(void *arg, size_t index, int worker)
 
 void pe_attention_ref(const pe_attention_call *c)
 {
-    work w = {c, longest_row(c)};
+    work w = { c, longest_row(c) };
     pe_pool_run(c->pool, c->nrows * c->heads, one_head, &w);
 }

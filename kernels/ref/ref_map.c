@@ -1,5 +1,5 @@
-/* kernels/ref/ref_map.c - element by element: activations, the finite check, widening of bf16 and f16.
- * Read next: kernels/ref/ref_math.h. */
+/* kernels/ref/ref_map.c - element by element: activations, the finite check, widening of bf16 and
+ * f16. Read next: kernels/ref/ref_math.h. */
 #include <stdatomic.h>
 
 #include "kernels/ref/ref_math.h"
@@ -23,7 +23,7 @@ static void act_chunk(void *arg, size_t index, int worker)
 
 void pe_activate_ref(float *x, size_t n, pe_act act, pe_pool *pool)
 {
-    act_work w = {x, n, act};
+    act_work w = { x, n, act };
     pe_pool_run(pool, (n + CHUNK - 1) / CHUNK, act_chunk, &w);
 }
 
@@ -44,7 +44,7 @@ static void finite_chunk(void *arg, size_t index, int worker)
 
 bool pe_all_finite_ref(const float *x, size_t n, pe_pool *pool)
 {
-    finite_work w = {.x = x, .n = n};
+    finite_work w = { .x = x, .n = n };
     pe_pool_run(pool, (n + CHUNK - 1) / CHUNK, finite_chunk, &w);
     return !atomic_load(&w.bad);
 }

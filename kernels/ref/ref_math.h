@@ -24,10 +24,19 @@ static inline float ref_float(uint32_t u)
     return x;
 }
 /* The sign of s on the magnitude x >= 0. */
-static inline float ref_signed(float x, float s) { return ref_float(ref_bits(x) | (ref_bits(s) & 0x80000000u)); }
+static inline float ref_signed(float x, float s)
+{
+    return ref_float(ref_bits(x) | (ref_bits(s) & 0x80000000u));
+}
 /* The minimum and maximum instructions of x86: the second operand when one is NaN. */
-static inline float ref_min(float a, float b) { return a < b ? a : b; }
-static inline float ref_max(float a, float b) { return a > b ? a : b; }
+static inline float ref_min(float a, float b)
+{
+    return a < b ? a : b;
+}
+static inline float ref_max(float a, float b)
+{
+    return a > b ? a : b;
+}
 
 /* exp(x) = 2^n p, |x - n ln 2| <= ln 2 / 2; returns p and n. */
 static inline float ref_exp_reduce(float x, int32_t *n)
@@ -42,7 +51,10 @@ static inline float ref_exp_reduce(float x, int32_t *n)
     *n = (int32_t)(ref_bits(t) - ref_bits(PE_EXP_MAGIC));
     return fmaf(q, r2, r) + 1.0f;
 }
-static inline float ref_pow2(int32_t n) { return ref_float((uint32_t)(n + 127) << 23); }
+static inline float ref_pow2(int32_t n)
+{
+    return ref_float((uint32_t)(n + 127) << 23);
+}
 
 /* Every float: 0 below, Inf above, NaN stays NaN (its p is NaN, n any number); 2^n in two steps so
  * that only the last one rounds. */
@@ -89,7 +101,8 @@ static inline float ref_gelu_erf(float x)
     p = fmaf(p, r, PE_EXP2_C2);
     p = fmaf(p, r, PE_EXP2_C1);
     p = fmaf(p, r, PE_EXP2_C0);
-    p = ref_float(ref_bits(p) + (ref_bits(t) << 23)); /* times 2^n; the magic's own bits shift out */
+    p = ref_float(ref_bits(p) +
+                  (ref_bits(t) << 23)); /* times 2^n; the magic's own bits shift out */
     return fmaf(z, p, ref_max(0.0f, x));
 }
 static inline float ref_gelu_tanh(float x)

@@ -4,29 +4,29 @@
 #define PE_KERNELS_REF_POLY_H
 
 /* exp(r) = 1 + r + r^2 (C2 + C3 r + ...), |r| <= ln 2 / 2; relative error of the fit 3e-9 */
-#define PE_EXP_MAX 89.0f
-#define PE_EXP_MIN (-104.0f)
-#define PE_EXP_MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer */
-#define PE_EXP_LOG2E 1.44269504f
+#define PE_EXP_MAX    89.0f
+#define PE_EXP_MIN    (-104.0f)
+#define PE_EXP_MAGIC  12582912.0f /* 1.5 * 2^23: adding it rounds to an integer */
+#define PE_EXP_LOG2E  1.44269504f
 #define PE_EXP_LN2_HI 0x1.62e43p-1f
 #define PE_EXP_LN2_LO (-1.90465432e-9f)
-#define PE_EXP_C2 0x1.fffffcp-2f
-#define PE_EXP_C3 0x1.555492p-3f
-#define PE_EXP_C4 0x1.5558aep-5f
-#define PE_EXP_C5 0x1.12398p-7f
-#define PE_EXP_C6 0x1.6a4f72p-10f
+#define PE_EXP_C2     0x1.fffffcp-2f
+#define PE_EXP_C3     0x1.555492p-3f
+#define PE_EXP_C4     0x1.5558aep-5f
+#define PE_EXP_C5     0x1.12398p-7f
+#define PE_EXP_C6     0x1.6a4f72p-10f
 
-/* gelu(x) = x Phi(x) = max(x, 0) + z Phi(z), z = -|x|, and Phi(z) = 2^G(z): log2 of Phi is smooth where
- * Phi itself falls over nine decades. Weighted fit: error of z 2^G(z) at most 3e-8. */
+/* gelu(x) = x Phi(x) = max(x, 0) + z Phi(z), z = -|x|, and Phi(z) = 2^G(z): log2 of Phi is smooth
+ * where Phi itself falls over nine decades. Weighted fit: error of z 2^G(z) at most 3e-8. */
 #define PE_GELU_MIN (-8.0f) /* z Phi(z) is 0 from here on: 2e-14 */
-#define PE_GELU_G0 (-0x1.ffffcp-1f)
-#define PE_GELU_G1 0x1.26b16p+0f
-#define PE_GELU_G2 (-0x1.d6018ep-2f)
-#define PE_GELU_G3 0x1.b268c4p-5f
-#define PE_GELU_G4 0x1.fad6aap-8f
-#define PE_GELU_G5 0x1.3bea3ep-11f
-#define PE_GELU_G6 (-0x1.d73b4ep-18f)
-#define PE_GELU_G7 (-0x1.fc139ep-19f)
+#define PE_GELU_G0  (-0x1.ffffcp-1f)
+#define PE_GELU_G1  0x1.26b16p+0f
+#define PE_GELU_G2  (-0x1.d6018ep-2f)
+#define PE_GELU_G3  0x1.b268c4p-5f
+#define PE_GELU_G4  0x1.fad6aap-8f
+#define PE_GELU_G5  0x1.3bea3ep-11f
+#define PE_GELU_G6  (-0x1.d73b4ep-18f)
+#define PE_GELU_G7  (-0x1.fc139ep-19f)
 /* 2^r, |r| <= 1/2; relative error of the fit 1.2e-7 */
 #define PE_EXP2_C0 0x1.000002p+0f
 #define PE_EXP2_C1 0x1.62e432p-1f
@@ -37,12 +37,12 @@
 
 /* tanh(x) = x + x x^2 S(x^2) up to the split, 1 - 2 / (exp(2x) + 1) above it */
 #define PE_TANH_SPLIT 0.625f
-#define PE_TANH_MAX 10.0f /* tanh is 1 from here on */
-#define PE_TANH_S0 (-0x1.555532p-2f)
-#define PE_TANH_S1 0x1.1106fcp-3f
-#define PE_TANH_S2 (-0x1.b836f4p-5f)
-#define PE_TANH_S3 0x1.5203f4p-6f
-#define PE_TANH_S4 (-0x1.7547e2p-8f)
+#define PE_TANH_MAX   10.0f /* tanh is 1 from here on */
+#define PE_TANH_S0    (-0x1.555532p-2f)
+#define PE_TANH_S1    0x1.1106fcp-3f
+#define PE_TANH_S2    (-0x1.b836f4p-5f)
+#define PE_TANH_S3    0x1.5203f4p-6f
+#define PE_TANH_S4    (-0x1.7547e2p-8f)
 
 /* the tanh form of gelu: sqrt(2/pi) and sqrt(2/pi) * 0.044715 */
 #define PE_GELU_TANH_C1 0.797884561f

@@ -1,6 +1,6 @@
 /* tests/kernels/levels.h - the tables of kernels that a kernel test runs against the reference.
- * Built natively: every level this machine has. Built with PE_EMULATED (Makefile): all of them, with
- * the sources of AVX-512 and later lowered to AVX2. Read next: tests/isa/immintrin.h. */
+ * Built natively: every level this machine has. Built with PE_EMULATED (Makefile): all of them,
+ * with the sources of AVX-512 and later lowered to AVX2. Read next: tests/isa/immintrin.h. */
 #ifndef PE_TESTS_LEVELS_H
 #define PE_TESTS_LEVELS_H
 
@@ -18,7 +18,8 @@
 #include "kernels/kernels.h"
 #include "lib/base/rng.h"
 
-/* Table of level i into *out; false when this machine lacks it or it adds nothing to the one before. */
+/* Table of level i into *out; false when this machine lacks it or it adds nothing to the one
+ * before. */
 static inline bool level_table(pe_kernels *out, char name[32], size_t i)
 {
     unsigned have = pe_cpu_detect();
@@ -78,8 +79,8 @@ static inline void same_floats(const char *what, const float *got, const float *
     for (size_t i = 0; i < n; i++) {
         if (!memcmp(got + i, want + i, sizeof *got)) continue;
         if (got[i] != got[i] && want[i] != want[i]) continue;
-        fail_msg("%s: element %zu of %zu is %a (%g), the reference has %a (%g)", what, i, n, (double)got[i],
-                 (double)got[i], (double)want[i], (double)want[i]);
+        fail_msg("%s: element %zu of %zu is %a (%g), the reference has %a (%g)", what, i, n,
+                 (double)got[i], (double)got[i], (double)want[i], (double)want[i]);
     }
 }
 

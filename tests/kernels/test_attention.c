@@ -1,5 +1,5 @@
-/* tests/kernels/test_attention.c - ragged attention of every level equals the reference, bit for bit,
- * and the reference equals the textbook in double. Read next: tests/kernels/levels.h. */
+/* tests/kernels/test_attention.c - ragged attention of every level equals the reference, bit for
+ * bit, and the reference equals the textbook in double. Read next: tests/kernels/levels.h. */
 #include <math.h>
 
 #include "tests/kernels/levels.h"
@@ -13,9 +13,10 @@ typedef struct problem {
     size_t nout;
 } problem;
 
-static void problem_init(problem *p, pe_rng *r, size_t nrows, size_t longest, size_t heads, size_t hd, int asks)
+static void problem_init(problem *p, pe_rng *r, size_t nrows, size_t longest, size_t heads,
+                         size_t hd, int asks)
 {
-    *p = (problem){0};
+    *p = (problem){ 0 };
     for (size_t i = 0; i < nrows; i++) {
         uint32_t len = pe_rng_below(r, (uint32_t)longest + 1);
         if (!i) len = (uint32_t)longest;
@@ -23,13 +24,23 @@ static void problem_init(problem *p, pe_rng *r, size_t nrows, size_t longest, si
         p->q_begin[i + 1] = p->q_begin[i] + (asks == 1 ? 1 : pe_rng_below(r, 2 * len + 2));
     }
     size_t T = p->row_begin[nrows], Q = asks ? p->q_begin[nrows] : T, d = heads * hd;
-    size_t ldq = d + pe_rng_below(r, 4), ldkv = 2 * d + pe_rng_below(r, 4), ldo = d + pe_rng_below(r, 4);
+    size_t ldq = d + pe_rng_below(r, 4), ldkv = 2 * d + pe_rng_below(r, 4),
+           ldo = d + pe_rng_below(r, 4);
     p->q = odd_floats(r, Q * ldq);
     p->kv = odd_floats(r, T * ldkv);
     p->nout = Q * ldo;
-    p->c = (pe_attention_call){.q = p->q, .k = p->kv, .v = p->kv + d, .ldo = ldo, .ldq = ldq, .ldkv = ldkv,
-                               .heads = heads, .head_dim = hd, .nrows = nrows, .row_begin = p->row_begin,
-                               .q_begin = asks ? p->q_begin : NULL, .scale = 1 / sqrtf((float)hd)};
+    p->c = (pe_attention_call){ .q = p->q,
+                                .k = p->kv,
+                                .v = p->kv + d,
+                                .ldo = ldo,
+                                .ldq = ldq,
+                                .ldkv = ldkv,
+                                .heads = heads,
+                                .head_dim = hd,
+                                .nrows = nrows,
+                                .row_begin = p->row_begin,
+                                .q_begin = asks ? p->q_begin : NULL,
+                                .scale = 1 / sqrtf((float)hd) };
 }
 
 static float *answer(const pe_kernels *k, const problem *p, pe_pool *pool)
@@ -59,8 +70,10 @@ static void check(const problem *p, pe_pool *const *pools, size_t npools)
         if (!level_table(&k, level, i)) continue;
         for (size_t j = 0; j < npools; j++) {
             float *got = answer(&k, p, pools[j]);
-            snprintf(what, sizeof what, "%s attention rows=%zu first=%u heads=%zu hd=%zu threads=%d", level, p->c.nrows,
-                     p->row_begin[1], p->c.heads, p->c.head_dim, pe_pool_nthreads(pools[j]));
+            snprintf(what, sizeof what,
+                     "%s attention rows=%zu first=%u heads=%zu hd=%zu threads=%d", level,
+                     p->c.nrows, p->row_begin[1], p->c.heads, p->c.head_dim,
+                     pe_pool_nthreads(pools[j]));
             same_floats(what, got, want, p->nout);
             free(got);
         }
@@ -70,15 +83,16 @@ static void check(const problem *p, pe_pool *const *pools, size_t npools)
 
 static void levels_equal_reference(void **state)
 {
-    static const size_t hds[] = {32, 64, 16, 8, 1, 17, 40, 5};
+    static const size_t hds[] = { 32, 64, 16, 8, 1, 17, 40, 5 };
     (void)state;
     pe_rng r;
     pe_rng_init(&r, 4, 1, 0);
-    pe_pool *pools[] = {NULL, test_pool(2), test_pool(5)};
+    pe_pool *pools[] = { NULL, test_pool(2), test_pool(5) };
     for (int i = 0; i < 60; i++) {
         problem p;
         size_t longest = i < 20 ? (size_t)i : 1 + pe_rng_below(&r, 70);
-        problem_init(&p, &r, 1 + pe_rng_below(&r, MAX_ROWS), longest, 1 + pe_rng_below(&r, 3), hds[i % 8], i % 3);
+        problem_init(&p, &r, 1 + pe_rng_below(&r, MAX_ROWS), longest, 1 + pe_rng_below(&r, 3),
+                     hds[i % 8], i % 3);
         check(&p, pools, 3);
         free(p.q);
         free(p.kv);
@@ -91,7 +105,7 @@ static void long_row(void **state)
     (void)state;
     pe_rng r;
     pe_rng_init(&r, 4, 2, 0);
-    pe_pool *pools[] = {test_pool(2)};
+    pe_pool *pools[] = { test_pool(2) };
     problem p;
     problem_init(&p, &r, 2, 301, 2, 64, 0);
     check(&p, pools, 1);
@@ -128,13 +142,15 @@ static void reference_is_the_textbook(void **state)
     pe_kernels ref;
     pe_kernels_select(&ref, 0);
     problem_init(&p, &r, 3, 23, 2, 8, 0);
-    for (size_t i = 0; i < p.row_begin[3] * p.c.ldkv; i++) p.kv[i] = (float)(2 * pe_rng_unit(&r) - 1);
+    for (size_t i = 0; i < p.row_begin[3] * p.c.ldkv; i++)
+        p.kv[i] = (float)(2 * pe_rng_unit(&r) - 1);
     for (size_t i = 0; i < p.row_begin[3] * p.c.ldq; i++) p.q[i] = (float)(2 * pe_rng_unit(&r) - 1);
     float *y = answer(&ref, &p, NULL);
     for (size_t row = 0; row < 3; row++)
         for (size_t t = p.row_begin[row]; t < p.row_begin[row + 1]; t++)
             for (size_t i = 0; i < 16; i++)
-                assert_true(fabs((double)y[t * p.c.ldo + i] - textbook(&p, row, t, i / 8, i % 8)) < 1e-6);
+                assert_true(fabs((double)y[t * p.c.ldo + i] - textbook(&p, row, t, i / 8, i % 8)) <
+                            1e-6);
     free(y);
     free(p.q);
     free(p.kv);

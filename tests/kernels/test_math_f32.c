@@ -1,5 +1,5 @@
-/* tests/kernels/test_math_f32.c - how far exp, tanh and gelu are from libm in double, over all floats
- * in steps; special values; the activations of every level at the edges of their pieces.
+/* tests/kernels/test_math_f32.c - how far exp, tanh and gelu are from libm in double, over all
+ * floats in steps; special values; the activations of every level at the edges of their pieces.
  * Read next: kernels/ref/ref_math.h. */
 #include <float.h>
 #include <math.h>
@@ -55,7 +55,7 @@ static double gelu_error(float x, bool erf_form)
 static void gelu_is_close(void **state)
 {
     (void)state;
-    double worst[2] = {0, 0};
+    double worst[2] = { 0, 0 };
     for (uint32_t u = 0; u < 0x7149f2cau; u += STEP) { /* up to 1e30: x^3 fits a double */
         for (int form = 0; form < 2; form++) {
             worst[form] = fmax(worst[form], gelu_error(ref_float(u), form));
@@ -70,19 +70,24 @@ static void gelu_is_close(void **state)
 static void special_values(void **state)
 {
     (void)state;
-    assert_true(ref_exp(INFINITY) == INFINITY && ref_exp(-INFINITY) == 0.0f && ref_exp(0.0f) == 1.0f);
+    assert_true(ref_exp(INFINITY) == INFINITY && ref_exp(-INFINITY) == 0.0f &&
+                ref_exp(0.0f) == 1.0f);
     assert_true(ref_exp(88.8f) == INFINITY && ref_exp(-104.5f) == 0.0f);
     assert_true(ref_exp(-103.0f) == 0x1p-149f);
-    assert_true(ref_tanh(INFINITY) == 1.0f && ref_tanh(-INFINITY) == -1.0f && ref_tanh(1e-30f) == 1e-30f);
-    assert_true(isnan(ref_exp(NAN)) && isnan(ref_tanh(NAN)) && isnan(ref_gelu_erf(NAN)) && isnan(ref_gelu_tanh(NAN)));
-    assert_true(ref_gelu_erf(0.0f) == 0.0f && ref_gelu_erf(INFINITY) == INFINITY && ref_gelu_erf(50.0f) == 50.0f);
+    assert_true(ref_tanh(INFINITY) == 1.0f && ref_tanh(-INFINITY) == -1.0f &&
+                ref_tanh(1e-30f) == 1e-30f);
+    assert_true(isnan(ref_exp(NAN)) && isnan(ref_tanh(NAN)) && isnan(ref_gelu_erf(NAN)) &&
+                isnan(ref_gelu_tanh(NAN)));
+    assert_true(ref_gelu_erf(0.0f) == 0.0f && ref_gelu_erf(INFINITY) == INFINITY &&
+                ref_gelu_erf(50.0f) == 50.0f);
     assert_true(fabsf(ref_gelu_erf(-3e38f)) < 1e-12f && ref_act(-2.0f, PE_ACT_RELU) == 0.0f);
 }
 
 /* Every activation of every level on floats from all over the line and around each seam. */
 static void levels_equal_reference(void **state)
 {
-    static const float seam[] = {PE_TANH_SPLIT, PE_TANH_MAX, -PE_GELU_MIN, 0.5f, 1.0f, 5.5f, 88.0f, 0.0f, INFINITY, NAN};
+    static const float seam[] = { PE_TANH_SPLIT, PE_TANH_MAX, -PE_GELU_MIN, 0.5f,     1.0f,
+                                  5.5f,          88.0f,       0.0f,         INFINITY, NAN };
     enum { N = 300000, AROUND = 40 };
     (void)state;
     float *x = malloc(N * sizeof *x), *want = malloc(N * sizeof *x), *got = malloc(N * sizeof *x);
@@ -116,8 +121,9 @@ static void levels_equal_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exp_is_close),   cmocka_unit_test(tanh_is_close),          cmocka_unit_test(gelu_is_close),
-        cmocka_unit_test(special_values), cmocka_unit_test(levels_equal_reference),
+        cmocka_unit_test(exp_is_close),           cmocka_unit_test(tanh_is_close),
+        cmocka_unit_test(gelu_is_close),          cmocka_unit_test(special_values),
+        cmocka_unit_test(levels_equal_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
