@@ -31,37 +31,24 @@ V16_INLINE v16 v_signed(v16 x, v16 s)
 {
     return v_or(x, v_and(s, v_set1(-0.0f)));
 }
-V16_INLINE v16 v_pow2(i16 n)
-{
-    return v_as_float(i_shl23(i_add(n, i_set1(127))));
-}
 
-V16_INLINE v16 v_exp_reduce(v16 x, i16 *n)
+V16_INLINE v16 v_exp2_poly(v16 r)
 {
-    v16 magic = v_set1(PE_EXP_MAGIC);
-    v16 t = v_fma(x, v_set1(PE_EXP_LOG2E), magic);
-    v16 f = v_sub(t, magic);
-    v16 r = v_fma(f, v_set1(-PE_EXP_LN2_HI), x);
-    r = v_fma(f, v_set1(-PE_EXP_LN2_LO), r);
-    v16 r2 = v_mul(r, r);
-    v16 q = v_fma(v_set1(PE_EXP_C6), r2, v_fma(v_set1(PE_EXP_C5), r, v_set1(PE_EXP_C4)));
-    q = v_fma(q, r2, v_fma(v_set1(PE_EXP_C3), r, v_set1(PE_EXP_C2)));
-    *n = i_sub(v_as_int(t), v_as_int(magic));
-    return v_add(v_fma(q, r2, r), v_set1(1.0f));
+    v16 p = v_fma(v_set1(PE_EXP2_C6), r, v_set1(PE_EXP2_C5));
+    p = v_fma(p, r, v_set1(PE_EXP2_C4));
+    p = v_fma(p, r, v_set1(PE_EXP2_C3));
+    p = v_fma(p, r, v_set1(PE_EXP2_C2));
+    p = v_fma(p, r, v_set1(PE_EXP2_C1));
+    return v_fma(p, r, v_set1(PE_EXP2_C0));
 }
 V16_INLINE v16 v_exp(v16 x)
 {
-    i16 n;
-    v16 p = v_exp_reduce(v_max(v_set1(PE_EXP_MIN), v_min(v_set1(PE_EXP_MAX), x)), &n);
-    i16 half = i_half(n);
-    return v_mul(v_mul(p, v_pow2(half)), v_pow2(i_sub(n, half)));
-}
-/* |x| <= 80 only. */
-V16_INLINE v16 v_exp_near(v16 x)
-{
-    i16 n;
-    v16 p = v_exp_reduce(x, &n);
-    return v_mul(p, v_pow2(n));
+    v16 magic = v_set1(PE_EXP2_MAGIC), log2e = v_set1(PE_EXP_LOG2E);
+    x = v_max(v_set1(PE_EXP_MIN), x);
+    v16 t = v_fma(x, log2e, magic);
+    v16 r = v_fma(x, log2e, v_sub(magic, t));
+    i16 power = i_add(i_shl23(v_as_int(t)), i_set1(0x3f800000));
+    return v_mul(v_exp2_poly(r), v_as_float(power));
 }
 
 V16_INLINE v16 v_tanh(v16 x)
@@ -73,26 +60,21 @@ V16_INLINE v16 v_tanh(v16 x)
     p = v_fma(p, s, v_set1(PE_TANH_S0));
     v16 near = v_fma(v_mul(p, s), x, x);
     v16 t = v_min(v_set1(PE_TANH_MAX), a);
-    v16 far = v_sub(one, v_div(v_set1(2.0f), v_add(v_exp_near(v_add(t, t)), one)));
+    v16 far = v_sub(one, v_div(v_set1(2.0f), v_add(v_exp(v_add(t, t)), one)));
     return v_if_gt(a, v_set1(PE_TANH_SPLIT), v_signed(far, x), near);
 }
 
 V16_INLINE v16 v_gelu_erf(v16 x)
 {
     v16 z = v_max(v_set1(PE_GELU_MIN), v_or(x, v_set1(-0.0f))), z2 = v_mul(z, z),
-        magic = v_set1(PE_EXP_MAGIC);
+        magic = v_set1(PE_EXP2_MAGIC);
     v16 even = v_fma(v_set1(PE_GELU_G6), z2, v_set1(PE_GELU_G4));
     v16 odd = v_fma(v_set1(PE_GELU_G7), z2, v_set1(PE_GELU_G5));
     even = v_fma(v_fma(even, z2, v_set1(PE_GELU_G2)), z2, v_set1(PE_GELU_G0));
     odd = v_fma(v_fma(odd, z2, v_set1(PE_GELU_G3)), z2, v_set1(PE_GELU_G1));
     v16 g = v_fma(odd, z, even);
     v16 t = v_add(g, magic);
-    v16 r = v_sub(g, v_sub(t, magic));
-    v16 p = v_fma(v_set1(PE_EXP2_C5), r, v_set1(PE_EXP2_C4));
-    p = v_fma(p, r, v_set1(PE_EXP2_C3));
-    p = v_fma(p, r, v_set1(PE_EXP2_C2));
-    p = v_fma(p, r, v_set1(PE_EXP2_C1));
-    p = v_fma(p, r, v_set1(PE_EXP2_C0));
+    v16 p = v_exp2_poly(v_sub(g, v_sub(t, magic)));
     p = v_as_float(i_add(v_as_int(p), i_shl23(v_as_int(t))));
     return v_fma(z, p, v_max(v_zero(), x));
 }

@@ -38,40 +38,23 @@ static inline float ref_max(float a, float b)
     return a > b ? a : b;
 }
 
-/* exp(x) = 2^n p, |x - n ln 2| <= ln 2 / 2; returns p and n. */
-static inline float ref_exp_reduce(float x, int32_t *n)
+/* 2^r for |r| <= 1/2 */
+static inline float ref_exp2_poly(float r)
 {
-    float t = fmaf(x, PE_EXP_LOG2E, PE_EXP_MAGIC); /* n sits in the low bits */
-    float f = t - PE_EXP_MAGIC;
-    float r = fmaf(f, -PE_EXP_LN2_HI, x);
-    r = fmaf(f, -PE_EXP_LN2_LO, r);
-    float r2 = r * r; /* even and odd parts apart: short chains */
-    float q = fmaf(PE_EXP_C6, r2, fmaf(PE_EXP_C5, r, PE_EXP_C4));
-    q = fmaf(q, r2, fmaf(PE_EXP_C3, r, PE_EXP_C2));
-    *n = (int32_t)(ref_bits(t) - ref_bits(PE_EXP_MAGIC));
-    return fmaf(q, r2, r) + 1.0f;
+    float p = fmaf(PE_EXP2_C6, r, PE_EXP2_C5);
+    p = fmaf(p, r, PE_EXP2_C4);
+    p = fmaf(p, r, PE_EXP2_C3);
+    p = fmaf(p, r, PE_EXP2_C2);
+    p = fmaf(p, r, PE_EXP2_C1);
+    return fmaf(p, r, PE_EXP2_C0);
 }
-static inline float ref_pow2(int32_t n)
-{
-    return ref_float((uint32_t)(n + 127) << 23);
-}
-
-/* Every float: 0 below, Inf above, NaN stays NaN (its p is NaN, n any number); 2^n in two steps so
- * that only the last one rounds. */
+/* x <= 88; NaN stays NaN (its polynomial is NaN, whatever n is). */
 static inline float ref_exp(float x)
 {
-    x = ref_max(PE_EXP_MIN, ref_min(PE_EXP_MAX, x));
-    int32_t n;
-    float p = ref_exp_reduce(x, &n);
-    int32_t half = n >> 1;
-    return p * ref_pow2(half) * ref_pow2(n - half);
-}
-/* |x| <= 80 only: one step. */
-static inline float ref_exp_near(float x)
-{
-    int32_t n;
-    float p = ref_exp_reduce(x, &n);
-    return p * ref_pow2(n);
+    x = ref_max(PE_EXP_MIN, x);
+    float t = fmaf(x, PE_EXP_LOG2E, PE_EXP2_MAGIC);
+    float r = fmaf(x, PE_EXP_LOG2E, PE_EXP2_MAGIC - t);
+    return ref_exp2_poly(r) * ref_float((ref_bits(t) << 23) + 0x3f800000u); /* 2^n */
 }
 
 static inline float ref_tanh(float x)
@@ -83,7 +66,7 @@ static inline float ref_tanh(float x)
     p = fmaf(p, s, PE_TANH_S0);
     float small = fmaf(p * s, x, x);
     float t = ref_min(PE_TANH_MAX, a);
-    float large = 1.0f - 2.0f / (ref_exp_near(t + t) + 1.0f);
+    float large = 1.0f - 2.0f / (ref_exp(t + t) + 1.0f);
     return a > PE_TANH_SPLIT ? ref_signed(large, x) : small;
 }
 
@@ -94,13 +77,8 @@ static inline float ref_gelu_erf(float x)
     float even = fmaf(fmaf(fmaf(PE_GELU_G6, z2, PE_GELU_G4), z2, PE_GELU_G2), z2, PE_GELU_G0);
     float odd = fmaf(fmaf(fmaf(PE_GELU_G7, z2, PE_GELU_G5), z2, PE_GELU_G3), z2, PE_GELU_G1);
     float g = fmaf(odd, z, even);
-    float t = g + PE_EXP_MAGIC;
-    float r = g - (t - PE_EXP_MAGIC);
-    float p = fmaf(PE_EXP2_C5, r, PE_EXP2_C4);
-    p = fmaf(p, r, PE_EXP2_C3);
-    p = fmaf(p, r, PE_EXP2_C2);
-    p = fmaf(p, r, PE_EXP2_C1);
-    p = fmaf(p, r, PE_EXP2_C0);
+    float t = g + PE_EXP2_MAGIC;
+    float p = ref_exp2_poly(g - (t - PE_EXP2_MAGIC));
     p = ref_float(ref_bits(p) +
                   (ref_bits(t) << 23)); /* times 2^n; the magic's own bits shift out */
     return fmaf(z, p, ref_max(0.0f, x));

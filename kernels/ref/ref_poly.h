@@ -3,18 +3,19 @@
 #ifndef PE_KERNELS_REF_POLY_H
 #define PE_KERNELS_REF_POLY_H
 
-/* exp(r) = 1 + r + r^2 (C2 + C3 r + ...), |r| <= ln 2 / 2; relative error of the fit 3e-9 */
-#define PE_EXP_MAX    89.0f
-#define PE_EXP_MIN    (-104.0f)
-#define PE_EXP_MAGIC  12582912.0f /* 1.5 * 2^23: adding it rounds to an integer */
-#define PE_EXP_LOG2E  1.44269504f
-#define PE_EXP_LN2_HI 0x1.62e43p-1f
-#define PE_EXP_LN2_LO (-1.90465432e-9f)
-#define PE_EXP_C2     0x1.fffffcp-2f
-#define PE_EXP_C3     0x1.555492p-3f
-#define PE_EXP_C4     0x1.5558aep-5f
-#define PE_EXP_C5     0x1.12398p-7f
-#define PE_EXP_C6     0x1.6a4f72p-10f
+/* 2^r, |r| <= 1/2; relative error of the fit 3e-9 */
+#define PE_EXP2_C0    1.0f
+#define PE_EXP2_C1    0x1.62e43p-1f
+#define PE_EXP2_C2    0x1.ebfbdcp-3f
+#define PE_EXP2_C3    0x1.c6af7cp-5f
+#define PE_EXP2_C4    0x1.3b2dep-7f
+#define PE_EXP2_C5    0x1.5f082ep-10f
+#define PE_EXP2_C6    0x1.416b52p-13f
+#define PE_EXP2_MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer, in the low bits \
+                                   */
+/* exp(x) = 2^(x log2 e) */
+#define PE_EXP_MIN   (-87.0f) /* 1.6e-38, the smallest answer: no denormals */
+#define PE_EXP_LOG2E 1.44269504f
 
 /* gelu(x) = x Phi(x) = max(x, 0) + z Phi(z), z = -|x|, and Phi(z) = 2^G(z): log2 of Phi is smooth
  * where Phi itself falls over nine decades. Weighted fit: error of z 2^G(z) at most 3e-8. */
@@ -27,13 +28,6 @@
 #define PE_GELU_G5  0x1.3bea3ep-11f
 #define PE_GELU_G6  (-0x1.d73b4ep-18f)
 #define PE_GELU_G7  (-0x1.fc139ep-19f)
-/* 2^r, |r| <= 1/2; relative error of the fit 1.2e-7 */
-#define PE_EXP2_C0 0x1.000002p+0f
-#define PE_EXP2_C1 0x1.62e432p-1f
-#define PE_EXP2_C2 0x1.ebf862p-3f
-#define PE_EXP2_C3 0x1.c6adbep-5f
-#define PE_EXP2_C4 0x1.3d378p-7f
-#define PE_EXP2_C5 0x1.5fb03cp-10f
 
 /* tanh(x) = x + x x^2 S(x^2) up to the split, 1 - 2 / (exp(2x) + 1) above it */
 #define PE_TANH_SPLIT 0.625f

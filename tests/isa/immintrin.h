@@ -33,16 +33,6 @@ static inline void pe_emu_mask_storeu_ps(float *p, __mmask16 k, __m512 a)
 #undef _mm512_mask_storeu_ps
 #define _mm512_mask_storeu_ps(p, k, a) pe_emu_mask_storeu_ps(p, k, a)
 
-static inline __m512i pe_emu_srai_epi32(__m512i a, unsigned n)
-{
-    int32_t e[16];
-    _mm512_storeu_si512(e, a);
-    for (int i = 0; i < 16; i++) e[i] >>= n > 31 ? 31 : n;
-    return _mm512_loadu_si512(e);
-}
-#undef _mm512_srai_epi32
-#define _mm512_srai_epi32(a, n) pe_emu_srai_epi32(a, n)
-
 static inline __m256 pe_emu_extractf32x8_ps(__m512 a, int half)
 {
     float e[16];
