@@ -137,6 +137,10 @@ V16_INLINE i16 i_add(i16 a, i16 b)
 {
     return I16_EACH2(_mm256_add_epi32, a, b);
 }
+V16_INLINE i16 i_sub(i16 a, i16 b)
+{
+    return I16_EACH2(_mm256_sub_epi32, a, b);
+}
 V16_INLINE i16 i_shl23(i16 a)
 {
     return (i16){ _mm256_slli_epi32(a.lo, 23), _mm256_slli_epi32(a.hi, 23) };

@@ -114,6 +114,10 @@ V16_INLINE i16 i_add(i16 a, i16 b)
 {
     return _mm512_add_epi32(a, b);
 }
+V16_INLINE i16 i_sub(i16 a, i16 b)
+{
+    return _mm512_sub_epi32(a, b);
+}
 V16_INLINE i16 i_shl23(i16 a)
 {
     return _mm512_slli_epi32(a, 23);
