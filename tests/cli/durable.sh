@@ -103,7 +103,7 @@ judge() {
 
 # every call of one kind in turn: enumerate NAME HOW CALL SPEC BEFORE ARGUMENTS...
 enumerate() {
-    local name=$1 how=$2 call=$3 spec=$4 before=$5 total early i complaints= trace=$TMP/clean
+    local name=$1 how=$2 call=$3 spec=$4 before=$5 total early i complaints='' trace=$TMP/clean
     shift 5
     [ "$before" = none ] || trace=$TMP/clean-replace
     total=$(count "$call" "$trace")
