@@ -23,7 +23,7 @@ typedef struct pe_cpu_level_row {
 extern const pe_cpu_level_row pe_cpu_levels[];
 extern const size_t pe_cpu_nlevels;
 
-unsigned pe_cpu_detect(void);   /* feature bits of this machine and OS, without the cap */
+unsigned pe_cpu_detect(void); /* feature bits of this machine and OS, without the cap */
 /* Feature bits to use: detected, capped by PE_CPU. An unknown PE_CPU is PE_E_ARG. */
 pe_status pe_cpu_features(unsigned *out, pe_error *err);
 

@@ -53,7 +53,7 @@ static json_t *classes_json(const pe_view *v)
 {
     const pe_scores *s = v->s;
     uint32_t n = s->nlabels;
-    double *tally = calloc(6 * (size_t)n + 1, sizeof *tally), *f1 = tally + 3 * (size_t)n;
+    double *tally = calloc(6 * (size_t)n + 1, sizeof *tally), *f1;
     json_t *out = json_array();
 
     if (!tally || !out) {
@@ -61,6 +61,7 @@ static json_t *classes_json(const pe_view *v)
         json_decref(out);
         return NULL;
     }
+    f1 = tally + 3 * (size_t)n;
     for (size_t u = 0; u < s->nunits; u++) pe_tally_add(tally, n, s->gold[u], v->pred[u], 1.0);
     pe_tally_per_class(f1, f1 + n, f1 + 2 * (size_t)n, tally, n);
     for (uint32_t i = 0; i < n; i++)

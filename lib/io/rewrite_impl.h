@@ -39,7 +39,8 @@ pe_status pe_rewrite_tick(pe_rewrite_loop *l, uint64_t n, pe_error *err);
 pe_status pe_rewrite_enter(pe_rewrite_loop *l, uint64_t nbytes, pe_error *err);
 void pe_rewrite_leave(pe_rewrite_loop *l, uint64_t nbytes);
 /* Puts file and tensor in front of a message that does not say them yet. */
-pe_status pe_rewrite_where(const pe_rewrite_loop *l, const pe_array *a, pe_status st, pe_error *err);
+pe_status pe_rewrite_where(const pe_rewrite_loop *l, const pe_array *a, pe_status st,
+                           pe_error *err);
 /* Whether the item's stored bytes are copied. */
 bool pe_rewrite_copies(const pe_rewrite_item *item);
 

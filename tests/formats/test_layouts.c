@@ -1,5 +1,5 @@
-/* tests/formats/test_layouts.c - sparse layouts: the golden bytes, any shape there and back, whole or
- * by rows, the smallest one chosen, lies refused. Read next: lib/tensor/layout.h. */
+/* tests/formats/test_layouts.c - sparse layouts: the golden bytes, any shape there and back, whole
+ * or by rows, the smallest one chosen, lies refused. Read next: lib/tensor/layout.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

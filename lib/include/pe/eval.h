@@ -13,11 +13,11 @@ extern "C" {
 #endif
 
 typedef struct pe_eval_params {
-    const char *const *data;  /* files, evaluated together */
+    const char *const *data; /* files, evaluated together */
     size_t ndata;
     pe_data_params columns;
-    const char *task; /* NULL = from the model: classify, multilabel, regress, tokens, embed */
-    const char *baseline;     /* model directory, NULL = none */
+    const char *task;     /* NULL = from the model: classify, multilabel, regress, tokens, embed */
+    const char *baseline; /* model directory, NULL = none */
     /* Of the gate; NULL = the first of the task's:
      *   classify, tokens  accuracy macro_f1 micro_f1 mcc nll ece brier
      *   multilabel        accuracy (all labels right) macro_f1 micro_f1 nll
@@ -28,7 +28,7 @@ typedef struct pe_eval_params {
     double confidence;        /* 0 = 0.95, one-sided for the gate */
     size_t batch, max_length; /* 0 = 32 and the model's */
     uint64_t seed;
-    const char *records;      /* JSONL of per-row results, NULL = none */
+    const char *records; /* JSONL of per-row results, NULL = none */
     const char *exec_layout, *tune_file;
     pe_pool *pool;
     pe_progress progress;

@@ -11,20 +11,20 @@ extern "C" {
 #endif
 
 typedef struct pe_quant_params {
-    const char *scheme;      /* NULL = "w8a8": int8 weights and activations; "w8a16": weights only */
+    const char *scheme; /* NULL = "w8a8": int8 weights and activations; "w8a16": weights only */
     const char *activations; /* NULL = "dynamic" per token; "static" per tensor (needs calib) */
     const char *calib;       /* data file, NULL = none; gives static ranges and the error report */
     pe_data_params calib_data;
-    size_t calib_rows;       /* 0 = 512 */
-    const char *range;       /* NULL = "absmax"; "percentile:99.99"; "mse" */
-    bool asymmetric;         /* static: zero point where the inputs are one-sided (after GELU) */
-    bool embeddings;         /* word embeddings to int8 a row too */
-    const pe_pick *keep_float;   /* modules that stay float, by name */
+    size_t calib_rows;         /* 0 = 512 */
+    const char *range;         /* NULL = "absmax"; "percentile:99.99"; "mse" */
+    bool asymmetric;           /* static: zero point where the inputs are one-sided (after GELU) */
+    bool embeddings;           /* word embeddings to int8 a row too */
+    const pe_pick *keep_float; /* modules that stay float, by name */
     size_t nkeep_float;
-    double max_error;        /* > 0: modules above this relative output error stay float (needs calib) */
+    double max_error; /* > 0: modules above this relative output error stay float (needs calib) */
     const pe_pick *picks;
     size_t npicks;
-    const char *layout;      /* NULL = "auto" when the input has a sparse matrix, else "dense" */
+    const char *layout; /* NULL = "auto" when the input has a sparse matrix, else "dense" */
     uint64_t seed, max_ram;
     bool replace, dry_run, sha256;
     const char *recipe;
