@@ -2,40 +2,29 @@
  * process.
  * Read next: kernels/kernels.h. */
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "lib/backend/backend.h"
-#include "lib/base/checked.h"
+#include "lib/backend/host_memory.h"
 #include "lib/base/error.h"
-
-#define HUGE_PAGE ((size_t)2 << 20)
 
 static const pe_kernels *kernels(const pe_backend *b)
 {
     return b->self;
 }
 
-/* Large blocks are asked for in huge pages: weights are read end to end, so TLB misses would
- * cost. */
 static pe_status cpu_alloc(const pe_backend *b, void **out, size_t nbytes, const char *what,
                            pe_error *err)
 {
-    size_t align = nbytes >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
     (void)b;
-    if (nbytes > SIZE_MAX / 2) return pe_fail_nomem(err, what, nbytes);
-    void *p = aligned_alloc(align, pe_round_up(nbytes ? nbytes : 1, align));
-    if (!p) return pe_fail_nomem(err, what, nbytes);
-    if (align == HUGE_PAGE) (void)madvise(p, pe_round_up(nbytes, align), MADV_HUGEPAGE);
-    *out = p;
-    return PE_OK;
+    *out = pe_host_alloc(nbytes);
+    return *out ? PE_OK : pe_fail_nomem(err, what, nbytes);
 }
 
 static void cpu_release(const pe_backend *b, void *p)
 {
     (void)b;
-    free(p);
+    pe_host_release(p);
 }
 
 static pe_status cpu_copy(pe_queue *q, void *dst, const void *src, size_t nbytes, pe_error *err)

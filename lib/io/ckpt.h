@@ -43,6 +43,10 @@ uint64_t pe_ckpt_largest_nbytes(const pe_ckpt *c);    /* dense bytes of the larg
 /* Raw bytes of a part by pread; any thread. */
 pe_status pe_ckpt_read(const pe_ckpt *c, const pe_array *a, int part, uint64_t offset, void *dst,
                        size_t nbytes, pe_error *err);
+/* The bytes of a dense tensor as they lie in the file, mapped read-only and valid until close; NULL
+ * when it is stored otherwise. For execution from local disks: whoever truncates the file meanwhile
+ * stops the process. Not thread-safe. */
+pe_status pe_ckpt_map(const pe_ckpt *c, const pe_array *a, const void **out, pe_error *err);
 /* Rows [row0, row0 + nrows) of a dense matrix (rank 1 counts as one row), in its own dtype. */
 pe_status pe_ckpt_read_rows(const pe_ckpt *c, const pe_array *a, uint64_t row0, uint64_t nrows,
                             void *dst, pe_error *err);

@@ -23,6 +23,16 @@ pe_status pe_ckpt_read(const pe_ckpt *c, const pe_array *a, int part, uint64_t o
     return pe_file_read(c->shards[a->file].file, a->offset[part] + offset, dst, nbytes, err);
 }
 
+pe_status pe_ckpt_map(const pe_ckpt *c, const pe_array *a, const void **out, pe_error *err)
+{
+    const uint8_t *file;
+    *out = NULL;
+    if (a->layout.layout != PE_LAYOUT_DENSE) return PE_OK;
+    pe_status st = pe_file_map(c->shards[a->file].file, &file, err);
+    if (!st) *out = file + a->offset[0];
+    return st;
+}
+
 pe_status pe_ckpt_read_rows(const pe_ckpt *c, const pe_array *a, uint64_t row0, uint64_t nrows,
                             void *dst, pe_error *err)
 {

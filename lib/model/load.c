@@ -2,6 +2,7 @@
  * Read next: lib/model/load_linear.c (one layer), lib/plan/cost.h (its form). */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/base/error.h"
 #include "lib/base/first_error.h"
@@ -16,6 +17,7 @@ typedef struct piece {
     const pe_array *array;
     void *dst; /* f32, or codes of an I8 table */
     uint64_t row0, nrows;
+    bool mapped; /* dst is the file: nothing to read, values are checked */
 } piece;
 
 typedef struct loader {
@@ -24,6 +26,7 @@ typedef struct loader {
     const pe_form_choice *choice;
     piece *pieces;
     size_t npieces, cap;
+    pe_room *rooms; /* [nthreads] */
     pe_first_error failed;
 } loader;
 
@@ -49,17 +52,40 @@ static pe_status add_piece(loader *ld, piece p, pe_error *err)
 }
 
 /* Memory for the whole array and the tasks that fill it. */
+static pe_status add_pieces(loader *ld, const pe_array *a, void *dst, bool mapped, pe_error *err)
+{
+    size_t width = a->dtype == PE_I8 ? 1 : sizeof(float);
+    if (!splits(a)) return add_piece(ld, (piece){ .array = a, .dst = dst }, err);
+    uint64_t rows = PIECE / a->shape[1] + 1;
+    pe_status st = PE_OK;
+    for (uint64_t r = 0; !st && r < a->shape[0]; r += rows) {
+        uint64_t n = a->shape[0] - r < rows ? a->shape[0] - r : rows;
+        st = add_piece(ld, (piece){ a, (char *)dst + r * a->shape[1] * width, r, n, mapped }, err);
+    }
+    return st;
+}
+
+/* Memory for the whole array and the tasks that fill it. */
 static pe_status add_array(void **out, loader *ld, const pe_array *a, pe_error *err)
 {
     const pe_backend *b = ld->m->backend;
     size_t width = a->dtype == PE_I8 ? 1 : sizeof(float);
     pe_status st = b->alloc(b, out, (size_t)a->nelem * width, a->name, err);
-    if (st || !splits(a)) return st ? st : add_piece(ld, (piece){ a, *out, 0, 0 }, err);
-    uint64_t rows = PIECE / a->shape[1] + 1;
-    for (uint64_t r = 0; !st && r < a->shape[0]; r += rows) {
-        uint64_t n = a->shape[0] - r < rows ? a->shape[0] - r : rows;
-        st = add_piece(ld, (piece){ a, (char *)*out + r * a->shape[1] * width, r, n }, err);
-    }
+    return st ? st : add_pieces(ld, a, *out, false, err);
+}
+
+/* A large float word table is used where it lies in the file: half of a small model's bytes. */
+static pe_status add_word_table(const float **out, loader *ld, const pe_array *a, pe_error *err)
+{
+    const void *p = NULL;
+    void *own = NULL;
+    pe_status st = PE_OK;
+    if (splits(a) && a->dtype == PE_F32) st = pe_ckpt_map(ld->m->ckpt, a, &p, err);
+    ld->m->word_mapped = !st && p && (uintptr_t)p % sizeof(float) == 0;
+    if (st) return st;
+    if (ld->m->word_mapped) st = add_pieces(ld, a, (void *)(uintptr_t)p, true, err);
+    else st = add_array(&own, ld, a, err);
+    *out = ld->m->word_mapped ? p : own;
     return st;
 }
 
@@ -70,6 +96,8 @@ static pe_status add_table(const float **f32, const int8_t **s8, const float **s
     const pe_module *mod = pe_modules_find(&ld->m->modules, id, -1);
     void *p = NULL;
     if (!mod) return PE_OK;
+    if (mod->weight->dtype != PE_I8 && id == PE_MOD_WORD)
+        return add_word_table(f32, ld, mod->weight, err);
     if (mod->weight->dtype != PE_I8) {
         pe_status st = add_array(&p, ld, mod->weight, err);
         *f32 = p;
@@ -122,6 +150,17 @@ static pe_status list_pieces(loader *ld, pe_error *err)
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
+/* Maps the pages of [p, p + nbytes) at once where the kernel can; touching them works as well. */
+static void populate(const void *p, size_t nbytes)
+{
+#ifdef MADV_POPULATE_READ
+    uintptr_t page = 4096, begin = (uintptr_t)p / page * page;
+    (void)madvise((void *)begin, (uintptr_t)p + nbytes - begin, MADV_POPULATE_READ);
+#else
+    (void)p, (void)nbytes;
+#endif
+}
+
 static pe_status read_rows(const pe_model *m, const piece *p, pe_error *err)
 {
     const pe_array *a = p->array;
@@ -129,14 +168,17 @@ static pe_status read_rows(const pe_model *m, const piece *p, pe_error *err)
     float *dst = p->dst;
     size_t n = (size_t)(p->nrows * a->shape[1]), width = pe_dtype_nbytes(a->dtype);
     void *raw = (char *)(dst + n) - n * width;
-    pe_status st = pe_ckpt_read_rows(m->ckpt, a, p->row0, p->nrows, raw, err);
+    pe_status st = PE_OK;
+    if (p->mapped) populate(dst, n * sizeof *dst);
+    else st = pe_ckpt_read_rows(m->ckpt, a, p->row0, p->nrows, raw, err);
     if (!st && a->dtype != PE_F32) pe_widen_f32(dst, raw, a->dtype, n);
-    size_t at = st ? n : pe_find_nonfinite(dst, n);
-    if (!st && at < n)
-        st = pe_fail(err, PE_E_INPUT,
-                     "%s: tensor '%.150s': NaN or Inf at element %llu; the weights are damaged",
-                     m->path, a->name, (unsigned long long)(p->row0 * a->shape[1] + at));
-    return st;
+    const pe_kernels *k = pe_kernels_get(NULL);
+    if (st || (k && k->all_finite(dst, n, NULL))) return st;
+    size_t at = pe_find_nonfinite(dst, n);
+    if (at == n) return PE_OK;
+    return pe_fail(err, PE_E_INPUT,
+                   "%s: tensor '%.150s': NaN or Inf at element %llu; the weights are damaged",
+                   m->path, a->name, (unsigned long long)(p->row0 * a->shape[1] + at));
 }
 
 static pe_status read_piece(const pe_model *m, const piece *p, pe_error *err)
@@ -154,16 +196,14 @@ static pe_status choose_form(pe_linear *l, const pe_backend *b, const pe_form_ch
     return PE_OK;
 }
 
-static pe_status load_linear(const loader *ld, const pe_linear_job *job, pe_error *err)
+static pe_status load_linear(const loader *ld, const pe_linear_job *job, pe_room *room,
+                             pe_error *err)
 {
     pe_linear_source src;
-    void *buffer = NULL;
-    pe_status st = pe_linear_source_read(&src, &buffer, job, ld->m, err);
+    pe_status st = pe_linear_source_read(&src, room, job, ld->m, err);
     if (!st) pe_linear_measure(job->linear, &src);
     if (!st) st = choose_form(job->linear, ld->m->backend, ld->choice, err);
-    if (!st) st = pe_linear_pack(job->linear, ld->m->backend, &src, err);
-    free(buffer);
-    return st;
+    return st ? st : pe_linear_pack(job->linear, ld->m->backend, &src, err);
 }
 
 /* Pieces first: a tied decoder reads the word table. */
@@ -179,8 +219,15 @@ static void run_linear(void *arg, size_t index, int worker)
 {
     loader *ld = arg;
     pe_error err = { 0 };
-    (void)worker;
-    pe_first_error_add(&ld->failed, index, load_linear(ld, &ld->jobs[index], &err), &err);
+    pe_room *room = &ld->rooms[worker];
+    pe_first_error_add(&ld->failed, index, load_linear(ld, &ld->jobs[index], room, &err), &err);
+}
+
+static pe_status run_all(loader *ld, size_t n, pe_task_fn *fn, pe_pool *pool, pe_error *err)
+{
+    pe_first_error_init(&ld->failed);
+    pe_pool_run(pool, n, fn, ld);
+    return pe_first_error_take(&ld->failed, err);
 }
 
 pe_status pe_model_load(pe_model *m, const pe_form_choice *choice, pe_pool *pool, pe_error *err)
@@ -191,14 +238,14 @@ pe_status pe_model_load(pe_model *m, const pe_form_choice *choice, pe_pool *pool
             err, PE_E_UNSUPPORTED,
             "device %s: models are read into memory that the host can write; try --device cpu",
             m->backend->name);
+    size_t nthreads = (size_t)pe_pool_nthreads(pool);
+    ld.rooms = calloc(nthreads, sizeof *ld.rooms);
+    if (!ld.rooms) return pe_fail_nomem(err, "loading", nthreads * sizeof *ld.rooms);
     pe_status st = list_pieces(&ld, err);
-    pe_first_error_init(&ld.failed);
-    if (!st) pe_pool_run(pool, ld.npieces, run_piece, &ld);
-    pe_status worst = pe_first_error_take(&ld.failed, err);
-    if (!st) st = worst;
-    pe_first_error_init(&ld.failed);
-    if (!st) pe_pool_run(pool, m->nlinears, run_linear, &ld);
-    worst = pe_first_error_take(&ld.failed, st ? NULL : err);
+    if (!st) st = run_all(&ld, ld.npieces, run_piece, pool, err);
+    if (!st) st = run_all(&ld, m->nlinears, run_linear, pool, err);
+    for (size_t i = 0; i < nthreads; i++) free(ld.rooms[i].p);
+    free(ld.rooms);
     free(ld.pieces);
-    return st ? st : worst;
+    return st;
 }

@@ -14,7 +14,7 @@ typedef struct sections {
     int8_t *s8;
 } sections;
 
-static pe_status make_room(sections *s, void **buffer, const pe_linear *l, bool codes,
+static pe_status make_room(sections *s, pe_room *room, const pe_linear *l, bool codes,
                            pe_error *err)
 {
     uint64_t nelem, total, rows = pe_round_up((size_t)l->n * sizeof(float), 64);
@@ -23,11 +23,16 @@ static pe_status make_room(sections *s, void **buffer, const pe_linear *l, bool 
                 pe_mul_u64(&total, nelem, l->int8 ? 1 : sizeof(float)) &&
                 pe_add_u64(&total, total, 2 * rows + 192) &&
                 pe_add_u64(&total, total, codes ? nelem : 0) && pe_to_size(&nbytes, total);
-    if (!fits || !(*buffer = malloc(nbytes)))
-        return pe_fail_nomem(err, l->part[0], fits ? nbytes : SIZE_MAX);
-    char *p = *buffer;
-    if (l->int8) s->s8 = *buffer;
-    else s->f32 = *buffer;
+    if (!fits) return pe_fail_nomem(err, l->part[0], SIZE_MAX);
+    if (room->nbytes < nbytes) {
+        free(room->p);
+        room->p = malloc(nbytes);
+        room->nbytes = room->p ? nbytes : 0;
+        if (!room->p) return pe_fail_nomem(err, l->part[0], nbytes);
+    }
+    char *p = room->p;
+    if (l->int8) s->s8 = room->p;
+    else s->f32 = room->p;
     p += pe_round_up((size_t)nelem * (l->int8 ? 1 : sizeof(float)), 64);
     s->scale = (float *)(void *)p;
     s->bias = (float *)(void *)(p + rows);
@@ -72,7 +77,7 @@ static bool is_loaded_table(const pe_linear_job *job, const pe_model *m)
     return job->mod[0]->id == PE_MOD_WORD && m->tables.word;
 }
 
-pe_status pe_linear_source_read(pe_linear_source *out, void **buffer, const pe_linear_job *job,
+pe_status pe_linear_source_read(pe_linear_source *out, pe_room *room, const pe_linear_job *job,
                                 const pe_model *m, pe_error *err)
 {
     const pe_linear *l = job->linear;
@@ -86,7 +91,7 @@ pe_status pe_linear_source_read(pe_linear_source *out, void **buffer, const pe_l
     if (loaded) out->f32 = m->tables.word;
     pe_linear small = *l;
     if (loaded) small.k = 1; /* room for the bias only */
-    pe_status st = make_room(&s, buffer, &small, codes, err);
+    pe_status st = make_room(&s, room, &small, codes, err);
     size_t row = 0;
     for (int i = 0; !st && i < job->nmods; i++) {
         const pe_module *mod = job->mod[i];

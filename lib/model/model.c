@@ -144,6 +144,7 @@ static void release_weights(pe_model *m)
 {
     const pe_backend *b = m->backend;
     const pe_tables *t = &m->tables;
+    if (m->word_mapped) m->tables.word = NULL;
     const void *tables[] = { t->word, t->word_s8, t->word_scale, t->type, t->pos, t->task };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         b->release(b, (void *)(uintptr_t)tables[i]);
@@ -209,5 +210,8 @@ const pe_ckpt *pe_model_ckpt(const pe_model *m)
 pe_status pe_model_read_source(pe_linear_source *out, void **buffer, const pe_model *m, size_t i,
                                pe_error *err)
 {
-    return pe_linear_source_read(out, buffer, &m->jobs[i], m, err);
+    pe_room room = { 0 };
+    pe_status st = pe_linear_source_read(out, &room, &m->jobs[i], m, err);
+    *buffer = room.p;
+    return st;
 }

@@ -41,6 +41,7 @@ struct pe_model {
     pe_modules modules;
     pe_quantconf quant;
     pe_tables tables;
+    bool word_mapped; /* the word table lies in the file, not in the backend's memory */
     pe_norm embed_norm;
     pe_block *blocks; /* [cfg.layers] */
     pe_head_weights head;
@@ -67,8 +68,14 @@ typedef struct pe_form_choice {
     const pe_tunes *tunes; /* NULL: none for this model and machine */
 } pe_form_choice;
 
-/* Host copy of a layer's weights, as pe_linear_pack wants it. *buffer is the caller's to free. */
-pe_status pe_linear_source_read(pe_linear_source *out, void **buffer, const pe_linear_job *job,
+/* Host memory that grows and is used again; release with free(p). */
+typedef struct pe_room {
+    void *p;
+    size_t nbytes;
+} pe_room;
+
+/* Host copy of a layer's weights in `room`, as pe_linear_pack wants it. */
+pe_status pe_linear_source_read(pe_linear_source *out, pe_room *room, const pe_linear_job *job,
                                 const pe_model *m, pe_error *err);
 /* Blocks, head, and their jobs by the modules of m; nothing is read. */
 pe_status pe_model_lay_out(pe_model *m, pe_error *err);
