@@ -65,6 +65,21 @@ check f16-part says "$TMP/f16/config.json" '"dtype": "bfloat16"'
 check int8 code_of 0 "$BIN/pe-convert" tests/golden/data/prune_quant/ct_w8a8 -o "$TMP/int8" --dtype f32
 check int8-config sh -c "! grep -q quantization '$TMP/int8/config.json'"
 
+# files that go with the model, also in folders; none from outside of it
+check side-files code_of 0 "$BIN/pe-convert" tests/golden/data/models/bert_embed -o "$TMP/embed"
+check side-files-folder cmp tests/golden/data/models/bert_embed/1_Pooling/config.json "$TMP/embed/1_Pooling/config.json"
+check side-files-modules cmp tests/golden/data/models/bert_embed/modules.json "$TMP/embed/modules.json"
+cp -r tests/golden/data/models/bert_embed "$TMP/outside"
+sed -i 's|"1_Pooling"|"../pruned"|' "$TMP/outside/modules.json"
+check outside code_of 3 "$BIN/pe-convert" "$TMP/outside" -o "$TMP/x"
+check outside-says says "$TMP/err" "expected a folder in the model directory"
+check other-types code_of 0 "$BIN/pe-convert" tests/golden/data/formats/safetensors/dtypes.safetensors -o "$TMP/types" --layout auto
+check other-types-same same_tensors tests/golden/data/formats/safetensors/dtypes.safetensors "$TMP/types"
+check onto-itself cp -r "$TMP/f32" "$TMP/self"
+check onto-itself-runs code_of 0 "$BIN/pe-convert" "$TMP/self" -o "$TMP/self" -f --dtype bf16 --sha256
+check onto-itself-verifies code_of 0 "$BIN/pe-inspect" "$TMP/self" --verify
+check sha256 grep -qF "$(sha256sum "$TMP/self/model.safetensors" | cut -d' ' -f1)" "$TMP/self/pe-report.json"
+
 # one file from shards, the same bytes from any number of threads, place and locale
 check shards code_of 0 "$BIN/pe-convert" tests/golden/data/models/bert_mlm -o "$TMP/one"
 check shards-one-file test -f "$TMP/one/model.safetensors"
@@ -76,6 +91,18 @@ root=$PWD
 check elsewhere sh -c "cd '$TMP' && TZ=Asia/Tokyo LC_ALL=de_DE.UTF-8 '$BIN/pe-convert' pruned -o there --layout auto -q"
 check elsewhere-same diff -r "$TMP/j1" "$TMP/there"
 cd "$root" || exit 1
+
+# address space: three times the largest tensor (2.7 MB), four times the header, 64 MiB and 64 more
+limit=$((2 * 65536 + 3 * 2700 + 4 * 64))
+if (ulimit -v $limit && "$BIN/pe" --version) >"$TMP/out" 2>&1; then
+    limited() { (ulimit -v $limit && "$@" >"$TMP/out" 2>"$TMP/err") || { cat "$TMP/err"; return 1; }; }
+    check memory-sparse limited "$BIN/pe-convert" $model -o "$TMP/limited" --layout csr -j 4
+    check memory-dense limited "$BIN/pe-convert" "$TMP/limited" -o "$TMP/limited" -f --layout dense -j 4
+    check memory-inspect limited "$BIN/pe-inspect" "$TMP/limited" --verify -j 4
+    check memory-same same_tensors $model "$TMP/limited"
+else
+    echo "skip memory: this build needs more address space (sanitizers)"
+fi
 
 # what is refused, and that nothing is left behind
 check existing code_of 2 "$BIN/pe-convert" $model -o "$TMP/one"
