@@ -13,8 +13,8 @@ json_t *text_lines(const char *path);
 /* The bytes of a gzip'd file, from malloc. */
 char *text_unpacked(size_t *nbytes, const char *path);
 /* XXH3-128 over the tokens of each line in turn, or of the whole text as one: their number, then
- * id, begin and end of each, as little-endian 32-bit words (tests/golden/make/text_digest.py makes the
- * same with the Hugging Face library). Exits the program when a line cannot be encoded. */
+ * id, begin and end of each, as little-endian 32-bit words (tests/golden/make/text_digest.py makes
+ * the same with the Hugging Face library). Exits the program when a line cannot be encoded. */
 void text_digest(char out[PE_DIGEST_TEXT], const pe_tokenizer *t, const char *text, size_t nbytes,
                  bool by_line);
 

@@ -2,27 +2,40 @@
 # tests/cli/durable.sh - errors and signals put into system calls, one after the other: the output is
 # whole or not there, failures are reported, and the order of syncs and renames survives a crash.
 # Read next: lib/base/outdir.c.
+#
+# DURABLE_TOOL pe-prune (default), pe-quantize or pe-convert; DURABLE_STEP disturbs every so manieth call
+# (default 1: every one). `make check` takes pe-prune here and steps through the others in
+# durable_others.sh; `make check-long` takes every call of all.
 set -u
 failed=0
 points=0
-tool=$BIN/pe-prune
+name=${DURABLE_TOOL:-pe-prune}
+step=${DURABLE_STEP:-1}
+tool=$BIN/$name
 model=tests/golden/data/e2e/bert_classify
 
 [ "$(basename "$(dirname "$BIN")")" = release ] || { echo "skip durable: only for the release build"; exit 0; }
 command -v strace >/dev/null 2>&1 || { echo "skip durable: strace is not installed"; exit 0; }
 strace -o "$TMP/trace" true 2>/dev/null || { echo "skip durable: tracing is not permitted here"; exit 0; }
 
+case $name in
+pe-prune) new="--sparsity 0.5" old="--sparsity 0.25" ;;
+pe-quantize) new="--scheme w8a8" old="--scheme w8a16" ;;
+pe-convert) new="--dtype bf16" old="--dtype f16" ;;
+*) echo "not ok DURABLE_TOOL=$name"; exit 1 ;;
+esac
+
 report() { # name, complaint
     if [ -z "$2" ]; then
-        echo "ok $1"
+        echo "ok $name-$1"
     else
-        echo "not ok $1"
+        echo "not ok $name-$1"
         printf '%s\n' "$2" | head -5 | sed 's/^/# /'
         failed=1
     fi
 }
 same() { diff -r "$1" "$2" >/dev/null 2>&1; }
-prune() ( # extra arguments...; under strace with $inject, trace in $TMP/trace
+run() ( # extra arguments...; under strace with $inject, trace in $TMP/trace
     exec 2>/dev/null # where bash says "Killed"
     strace -f -qq -o "$TMP/trace" ${inject:+-e inject=$inject} "$tool" "$model" -o "$TMP/w/out" "$@" \
         >"$TMP/stdout" 2>"$TMP/stderr"
@@ -35,8 +48,9 @@ fresh() { # old: with something to replace
 }
 leftovers() { find "$TMP/w" -maxdepth 1 -name '.*pe-tmp*' | head -1; }
 
-"$tool" "$model" -o "$TMP/new" --sparsity 0.5 -j1 >/dev/null || { echo "not ok reference"; exit 1; }
-"$tool" "$model" -o "$TMP/old" --sparsity 0.25 -j1 >/dev/null
+plain="$new -j1"
+"$tool" "$model" -o "$TMP/new" $plain >/dev/null 2>&1 || { echo "not ok $name-reference"; exit 1; }
+"$tool" "$model" -o "$TMP/old" $old -j1 >/dev/null 2>&1
 
 # ---- the order on disk, from the trace of an undisturbed run ----
 order() {
@@ -57,12 +71,12 @@ order() {
 }
 inject=
 fresh
-prune --sparsity 0.5 -j1
+run $plain
 report clean-run-is-same "$(same "$TMP/w/out" "$TMP/new" || echo "another output")"
 report order-on-disk "$(order)"
 cp "$TMP/trace" "$TMP/clean"
 fresh old
-prune --sparsity 0.5 -j1 -f
+run $plain -f
 report order-on-disk-of-a-replacement "$(order)"
 cp "$TMP/trace" "$TMP/clean-replace"
 
@@ -94,8 +108,8 @@ judge() {
     [ "$code" -ne 0 ] || [ "$state" = new ] || echo "$inject: exit 0 without the output"
     [ "$code" -lt 10 ] || echo "$inject: exit $code"
     if [ "$code" -ne 0 ]; then
-        grep -q "^pe-prune: error: " "$TMP/stderr" || echo "$inject: no message: $(head -1 "$TMP/stderr")"
-        [ "$(wc -l <"$TMP/stderr")" -eq 1 ] || echo "$inject: not one line"
+        grep -q "^$name: error: " "$TMP/stderr" || echo "$inject: no message: $(head -1 "$TMP/stderr")"
+        [ "$(grep -cv "^$name: warning: " "$TMP/stderr")" -eq 1 ] || echo "$inject: not one line"
     fi
     # but where removing is what failed
     [ -z "$(leftovers)" ] || [ "${inject%%:*}" = unlinkat ] || echo "$inject: a temporary stays"
@@ -103,22 +117,22 @@ judge() {
 
 # every call of one kind in turn: enumerate NAME HOW CALL SPEC BEFORE ARGUMENTS...
 enumerate() {
-    local name=$1 how=$2 call=$3 spec=$4 before=$5 total early i complaints='' trace=$TMP/clean
+    local what=$1 how=$2 call=$3 spec=$4 before=$5 total early i n=0 complaints='' trace=$TMP/clean
     shift 5
     [ "$before" = none ] || trace=$TMP/clean-replace
     total=$(count "$call" "$trace")
     early=$(count_early "$call" "$trace")
-    for ((i = early + 1; i <= total; i++)); do
+    for ((i = early + 1; i <= total; i += step)); do
         fresh "$before"
         inject=$call:$spec:when=$i
-        prune "$@"
+        run "$@"
         complaints+=$(judge "$how" $? "$before")
-        points=$((points + 1))
+        n=$((n + 1))
     done
-    report "$name-$call-$((total - early))-points" "$complaints"
+    points=$((points + n))
+    report "$what-$call-$n-points" "$complaints"
 }
 
-plain="--sparsity 0.5 -j1"
 for call in pwrite64 fsync renameat2 mkdirat ftruncate; do
     enumerate error must $call error=ENOSPC none $plain
 done
@@ -133,8 +147,8 @@ for call in openat fsync renameat2 mkdirat ftruncate close unlinkat; do
 done
 enumerate kill kill pwrite64 signal=SIGKILL none $plain
 enumerate term term pwrite64 signal=SIGTERM none $plain
-for call in pwrite64 fsync renameat2; do enumerate threads thread $call error=EIO none --sparsity 0.5 -j3; done
+for call in pwrite64 fsync renameat2; do enumerate threads thread $call error=EIO none $new -j3; done
 
-report at-least-200-points "$([ $points -ge 200 ] || echo "only $points")"
+[ "$step" -gt 1 ] || report at-least-200-points "$([ $points -ge 200 ] || echo "only $points")"
 echo "# $points points"
 exit $failed
