@@ -279,7 +279,7 @@ static void decode_row(const run *r, const pe_run_row *row)
     size_t n;
     char *text;
     pe_error err = { 0 };
-    int32_t *ids = row->text ? pe_run_parse_ids(row->text, &n, row->line) : row->ids;
+    int32_t *ids = row->text ? pe_run_parse_ids(row, &n) : row->ids;
     must(pe_tokenizer_decode(&text, r->tokenizer, ids, row->text ? n : row->n, true, &err), &err);
     puts(text);
     free(text);

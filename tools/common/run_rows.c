@@ -176,13 +176,13 @@ size_t pe_run_source_next(pe_run_source *s, pe_run_row *rows, size_t most)
     size_t n = 0, nbytes;
     if (s->texts) {
         for (; n < most && s->next_text < s->texts->n; n++) {
-            rows[n] = (pe_run_row){ .line = ++s->line };
+            rows[n] = (pe_run_row){ .file = s->name, .line = ++s->line };
             take_text(&rows[n], s, s->texts->v[s->next_text++]);
         }
         return n;
     }
     for (char *line; n < most && (line = next_line(s, &nbytes, n > 0)); n++) {
-        rows[n] = (pe_run_row){ .line = s->line };
+        rows[n] = (pe_run_row){ .file = s->name, .line = s->line };
         if (s->ids) take_ids(&rows[n], s, line, nbytes);
         else take_text(&rows[n], s, line);
     }
@@ -202,7 +202,7 @@ void pe_run_row_encode(pe_run_row *row, const pe_tokenizer *t, pe_encoding *e,
     if (pe_tokenizer_encode(e, t, row->text, strlen(row->text), row->text2, n2, p, &err)) {
         char text[sizeof err.text];
         memcpy(text, err.text, sizeof text);
-        snprintf(err.text, sizeof err.text, "row %zu: %.900s", row->line, text);
+        snprintf(err.text, sizeof err.text, "%.400s:%zu: %.500s", row->file, row->line, text);
         pe_tool_fail(&err);
     }
     row->n = row->width = e->n;
@@ -214,9 +214,30 @@ void pe_run_row_encode(pe_run_row *row, const pe_tokenizer *t, pe_encoding *e,
     row->lead.id = -1;
 }
 
+/* One list of an --ids row against what the model has; the mask may hold anything. */
+static void check_range(const pe_run_row *row, const int32_t *v, uint32_t limit, const char *key)
+{
+    char what[200];
+    for (size_t i = 0; v && i < row->width; i++) {
+        if ((uint32_t)v[i] < limit) continue;
+        snprintf(what, sizeof what, "\"%s\"[%zu]: found %ld, the model has 0 to %u", key, i,
+                 (long)v[i], limit - 1);
+        fail(PE_E_INPUT, row->file, row->line, what);
+    }
+}
+
+static void check_ids(const pe_run_row *row, const pe_model *m)
+{
+    const pe_model_info *info = pe_model_get_info(m);
+    check_range(row, row->ids, info->vocab, "input_ids");
+    if (info->ntypes) check_range(row, row->types, info->ntypes, "token_type_ids");
+    if (info->ntasks) check_range(row, row->tasks, info->ntasks, "task_type_ids");
+}
+
 void pe_run_row_place(pe_run_row *row, const pe_model *m)
 {
     size_t width = row->width, n = 0;
+    check_ids(row, m);
     int32_t *mask = row->pos, zero = 0;
     row->pos = need(calloc(width, sizeof *row->pos));
     row->place = need(calloc(width, sizeof *row->place));
@@ -235,7 +256,11 @@ void pe_run_row_place(pe_run_row *row, const pe_model *m)
     }
     row->n = n;
     free(mask);
-    if (!n) fail(PE_E_INPUT, "ids", row->line, "every token is masked");
+    size_t most = pe_model_get_info(m)->max_length;
+    char what[100];
+    snprintf(what, sizeof what, "%zu tokens, the model takes at most %zu", n, most);
+    if (most && n > most) fail(PE_E_INPUT, row->file, row->line, what);
+    if (!n) fail(PE_E_INPUT, row->file, row->line, "every token is masked");
 }
 
 void pe_run_row_release(pe_run_row *row)
@@ -246,8 +271,9 @@ void pe_run_row_release(pe_run_row *row)
     *row = (pe_run_row){ 0 };
 }
 
-int32_t *pe_run_parse_ids(const char *text, size_t *n, size_t line)
+int32_t *pe_run_parse_ids(const pe_run_row *row, size_t *n)
 {
+    const char *text = row->text;
     size_t cap = strlen(text) / 2 + 1;
     int32_t *ids = need(calloc(cap, sizeof *ids));
     const char *p = text;
@@ -259,7 +285,7 @@ int32_t *pe_run_parse_ids(const char *text, size_t *n, size_t line)
         errno = 0;
         long v = strtol(p, &end, 10);
         if (end == p || errno || v < 0 || v > INT32_MAX)
-            fail(PE_E_INPUT, "ids", line,
+            fail(PE_E_INPUT, row->file, row->line,
                  "expected token ids, as 101 2023 102 or [101, 2023, 102]");
         ids[(*n)++] = (int32_t)v;
         p = end;

@@ -17,7 +17,8 @@ typedef struct pe_run_row {
     size_t n, width;                    /* width: tokens of the row as given */
     size_t truncated;                   /* tokens cut off */
     pe_lead lead;
-    size_t line; /* from 1 */
+    const char *file; /* borrowed from the source; "text" for operands */
+    size_t line;      /* from 1 */
     /* The answer, copied from pe_output. */
     float *logits, *embedding;
     size_t nlogits, nembedding;
@@ -35,10 +36,11 @@ void pe_run_source_close(pe_run_source *s);
 /* Tokens of a text row. */
 void pe_run_row_encode(pe_run_row *row, const pe_tokenizer *t, pe_encoding *work,
                        const pe_encode_params *p);
-/* Padding of an --ids row taken out, positions as the family counts them. */
+/* Padding of an --ids row taken out, positions as the family counts them; numbers that the model
+ * does not have are refused with file and line. */
 void pe_run_row_place(pe_run_row *row, const pe_model *m);
 void pe_run_row_release(pe_run_row *row);
-/* A list of ids, as JSON or divided by blanks. */
-int32_t *pe_run_parse_ids(const char *text, size_t *n, size_t line);
+/* The row's text as a list of ids, JSON or divided by blanks. */
+int32_t *pe_run_parse_ids(const pe_run_row *row, size_t *n);
 
 #endif
