@@ -72,7 +72,7 @@ bytes="inspect prune quantize calibrate convert eval run bench" # who reads weig
 engine="calibrate eval run bench"                               # who executes it
 # case NAME TOOLS CODES PATTERN: after the damage is done
 case_of() {
-    local tool complaints=
+    local tool complaints=''
     for tool in $2; do complaints+=$(try "$tool" "$m" "$3" "$4")$'\n'; done
     [ -n "${complaints//$'\n'/}" ] || complaints=
     report "$1" "$complaints"
