@@ -7,16 +7,13 @@
 
 #include "kernels/block4.h"
 #include "kernels/body/s8_store.h"
-#include "lib/base/checked.h"
 
 enum {
     S8_PARTS = 4 / S8_GROUP, /* broadcasts of a block */
     S8_TOKEN = 4 * S8_PARTS, /* bytes of a token in a block of a tile */
-    S8_STEP = 16 * S8_GROUP, /* codes that i_codes prepares */
     S8_PANEL = 128,          /* outputs of a task */
     S8_SPLIT =
         24576 / S8_MAX_TILE / S8_PARTS / 4 * 4, /* inputs of a cell: its activations take 24 KiB */
-    S8_ALONE = 16384
 };
 static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, 4 / S8_GROUP };
 

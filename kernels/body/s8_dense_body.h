@@ -5,13 +5,10 @@
 #define PE_KERNELS_S8_DENSE_BODY_H
 
 #include "kernels/body/s8_store.h"
-#include "lib/base/checked.h"
 
 enum {
     S8_ROWS = 6,
-    S8_STEP = 16 * S8_GROUP,  /* packed codes of a group and a panel; codes that i_codes prepares */
-    S8_CHUNK_NBYTES = 196608, /* prepared activations of a task: they stay in L2 beside a panel */
-    S8_ALONE = 16384          /* activations that are prepared faster than threads wake */
+    S8_CHUNK_NBYTES = 196608 /* prepared activations of a task: they stay in L2 beside a panel */
 };
 
 typedef struct s8_dense {
@@ -27,13 +24,12 @@ static size_t s8_panels(size_t n)
 {
     return (n + 15) / 16;
 }
+#ifndef S8_PAD
+#define S8_PAD S8_GROUP /* packed inputs are padded to a multiple of it */
+#endif
 static size_t s8_groups(size_t k)
 {
-    return (k + S8_GROUP - 1) / S8_GROUP;
-}
-static size_t s8_xstep(size_t k)
-{
-    return pe_round_up(k, S8_STEP) / S8_GROUP * 4;
+    return pe_round_up(k, S8_PAD) / S8_GROUP;
 }
 
 static size_t s8_dense_nbytes(const pe_matrix *w)
@@ -45,7 +41,7 @@ static void s8_dense_pack(void *packed, const pe_matrix *w)
 {
     int8_t *p = packed;
     for (size_t n0 = 0; n0 < w->n; n0 += 16)
-        for (size_t k = 0; k < w->k; k += S8_GROUP)
+        for (size_t k = 0; k < pe_round_up(w->k, S8_PAD); k += S8_GROUP)
             for (size_t n = n0; n < n0 + 16; n++)
                 for (size_t i = k; i < k + S8_GROUP; i++)
                     *p++ = n < w->n && i < w->k ? w->s8[n * w->k + i] : 0;
@@ -102,7 +98,8 @@ V16_INLINE void s8_tile_run(const s8_dense *d, const size_t rows, const size_t p
     for (size_t p = 0; p < panels; p++) {
         s8_panel out = s8_panel_at(d->c, 16 * (panel + p));
 #pragma GCC unroll 6
-        for (size_t r = 0; r < rows; r++) s8_store_row(d->c, &out, token + r, acc[r][p]);
+        for (size_t r = 0; r < rows; r++)
+            s8_store_row(d->c, &out, token + r, acc[r][p], s8_excess(d->c, token + r));
     }
 }
 
@@ -158,9 +155,7 @@ static void s8_prepare_task(void *arg, size_t index, int worker)
     size_t t1 = (index + 1) * d->chunk < c->m ? (index + 1) * d->chunk : c->m;
     (void)worker;
     for (size_t t = index * d->chunk; t < t1; t++)
-        for (size_t i = 0; i < d->xstep; i += 64)
-            i_store(d->x + t * d->xstep + i,
-                    i_codes(c->xq + t * c->ldx + i / 4 * S8_GROUP, c->xzero ? c->xzero[t] : 0));
+        s8_prepare_row(d->x + t * d->xstep, d->xstep, c, t);
 }
 
 static void s8_dense_run(const pe_linear_call *c)

@@ -5,6 +5,26 @@
 #define PE_KERNELS_S8_STORE_H
 
 #include "kernels/body/v16_math.h"
+#include "lib/base/checked.h"
+
+enum {
+    S8_STEP = 16 * S8_GROUP, /* codes that i_codes prepares; packed codes of a group and a panel */
+    S8_ALONE = 16384         /* activations that are prepared faster than threads wake */
+};
+
+/* Bytes of a prepared row of k codes. */
+static inline size_t s8_xstep(size_t k)
+{
+    return pe_round_up(k, S8_STEP) / S8_GROUP * 4;
+}
+
+/* Row t as the products want it (i_codes), nbytes of it. */
+static inline void s8_prepare_row(char *x, size_t nbytes, const pe_linear_call *c, size_t t)
+{
+    const int8_t *q = c->xq + t * c->ldx;
+    for (size_t i = 0; i < nbytes; i += 64)
+        i_store(x + i, i_codes(q + i / 4 * S8_GROUP, c->xzero ? c->xzero[t] : 0));
+}
 
 /* What the sums of token t still hold too much of, in units of wsum: bytes + 128 times the
  * weights. */
@@ -34,10 +54,12 @@ V16_INLINE s8_panel s8_panel_at(const pe_linear_call *c, size_t n)
     return p;
 }
 
-V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc)
+/* acc holds `excess` times wsum too much. */
+V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc,
+                             int32_t excess)
 {
     float *y = c->y + t * c->ldy + p->n;
-    if (S8_GROUP != 2) acc = i_sub(acc, i_mul(p->wsum, i_set1(s8_excess(c, t))));
+    if (S8_GROUP != 2) acc = i_sub(acc, i_mul(p->wsum, i_set1(excess)));
     v16 v = v_fma(v_mul(i_to_float(acc), v_set1(c->xscale[t])), p->scale, p->bias);
     if (p->count == 16) v_store(y, v);
     else v_store_n(y, v, p->count);

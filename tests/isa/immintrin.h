@@ -8,6 +8,8 @@
 #include_next <immintrin.h>
 #include <string.h>
 
+#include "tests/isa/tiles.h"
+
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 
@@ -131,5 +133,15 @@ static inline __m512i pe_emu_madd_epi16(__m512i a, __m512i b)
 }
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16(a, b) pe_emu_madd_epi16(a, b)
+
+static inline __m512i pe_emu_maskz_expand_epi8(uint64_t k, __m512i a)
+{
+    int8_t from[64], to[64];
+    _mm512_storeu_si512(from, a);
+    for (int i = 0, at = 0; i < 64; i++) to[i] = k >> i & 1 ? from[at++] : (int8_t)0;
+    return _mm512_loadu_si512(to);
+}
+#undef _mm512_maskz_expand_epi8
+#define _mm512_maskz_expand_epi8(k, a) pe_emu_maskz_expand_epi8(k, a)
 
 #endif
