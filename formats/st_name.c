@@ -12,6 +12,10 @@ const char *pe_st_show(char buf[PE_ST_SHOW], const char *name)
     buf[n++] = '"';
     for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
         if (n > PE_ST_SHOW - 16) {
+            while (n > 1 && (*p & 0xc0) == 0x80) { /* not in the middle of a character */
+                p--;
+                n--;
+            }
             memcpy(buf + n, "..", 2);
             n += 2;
             break;
@@ -20,8 +24,6 @@ const char *pe_st_show(char buf[PE_ST_SHOW], const char *name)
         else if (*p < 0x20 || *p == 0x7f) n += (size_t)snprintf(buf + n, 8, "\\u%04x", *p);
         else buf[n++] = (char)*p;
     }
-    while (n > 1 && ((unsigned char)buf[n - 1] & 0xc0) == 0x80 && n > PE_ST_SHOW - 16)
-        n--; /* cut sequence */
     buf[n++] = '"';
     buf[n] = 0;
     return buf;

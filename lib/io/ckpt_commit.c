@@ -109,11 +109,15 @@ static pe_status move_data(pe_ckptw *w, uint64_t data_offset, pe_error *err)
 static pe_status write_header(pe_ckptw *w, pe_error *err)
 {
     char *header = NULL;
-    size_t nbytes = 0;
-    pe_status st = pe_st_header(&header, &nbytes, w->entries, w->nparts, w->metadata,
-                                (size_t)w->data_offset, err);
-    if (st) return st;
-    if (nbytes > w->data_offset) st = move_data(w, nbytes, err);
+    size_t nbytes = 0, room = (size_t)w->data_offset;
+    pe_status st = pe_st_header(&header, &nbytes, w->entries, w->nparts, w->metadata, room, err);
+    if (!st && nbytes > room) {
+        free(header);
+        header = NULL;
+        room = pe_round_up(nbytes, PE_DATA_ALIGN);
+        st = pe_st_header(&header, &nbytes, w->entries, w->nparts, w->metadata, room, err);
+        if (!st) st = move_data(w, nbytes, err);
+    }
     if (!st) st = pe_write_at(w->fd, 0, header, nbytes, w->path, err);
     free(header);
     return st;

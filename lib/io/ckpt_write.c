@@ -161,7 +161,7 @@ pe_status pe_ckptw_begin(pe_ckptw *w, pe_error *err)
     free(header);
     for (size_t i = 0; i < n; i++) w->parts[w->entries[i].id].offset = w->entries[i].offset;
     size_t history = json_dumpb(w->history, NULL, 0, JSON_COMPACT) * 5 / 4;
-    w->data_offset = pe_round_up(nbytes + history + STEP_ROOM, 64);
+    w->data_offset = pe_round_up(nbytes + history + STEP_ROOM, PE_DATA_ALIGN);
     w->file_name = w->sparse ? PE_CKPT_SPARSE_FILE : PE_CKPT_DENSE_FILE;
     return pe_outdir_create(w->dir, w->file_name, w->data_offset + w->data_nbytes, &w->fd, err);
 }

@@ -9,6 +9,8 @@
 #include "lib/base/digest.h"
 #include "lib/io/ckpt.h"
 
+#define PE_DATA_ALIGN 64 /* where data begin in the file */
+
 /* One stored array while it is written. */
 typedef struct pe_out_part {
     char *name; /* in the file: the tensor's name and the part's suffix */

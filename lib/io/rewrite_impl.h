@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "lib/base/first_error.h"
 #include "lib/base/meter.h"
 #include "lib/io/rewrite.h"
 
@@ -22,7 +23,7 @@ struct pe_rewrite_loop {
     /* the loop's own */
     pe_rewrite_task *task;
     size_t *order; /* largest tensor first, so that the last one to finish is a small one */
-    struct pe_first_error *failure;
+    pe_first_error failure;
     pe_meter meter;
     atomic_bool stop;
     pthread_mutex_t lock; /* of the memory that expanded inputs take */

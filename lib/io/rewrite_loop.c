@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lib/base/error.h"
-#include "lib/base/first_error.h"
 #include "lib/base/pool.h"
 #include "lib/io/rewrite_impl.h"
 
@@ -55,7 +54,7 @@ static void run_task(void *arg, size_t at, int worker)
     if (!st) return;
     pthread_mutex_lock(&l->lock);
     bool told = atomic_load(&l->stop) && st == PE_E_CANCELLED;
-    if (!told) pe_first_error_add(l->failure, i, st, &err);
+    if (!told) pe_first_error_add(&l->failure, i, st, &err);
     atomic_store(&l->stop, true);
     pthread_cond_broadcast(&l->freed);
     pthread_mutex_unlock(&l->lock);
@@ -95,14 +94,12 @@ static pe_status make_order(pe_rewrite_loop *l, size_t n, pe_error *err)
 pe_status pe_rewrite_each(pe_rewrite_loop *l, size_t n, pe_rewrite_task *task, const char *what,
                           uint64_t total, pe_pool *pool, pe_progress progress, pe_error *err)
 {
-    pe_first_error failure;
     if (!l->nitems && !l->lonely) l->nitems = n;
     l->task = task;
     l->limit = pe_ckpt_largest_nbytes(l->c) * 5 / 2; /* of the three times that are promised */
     pe_status st = make_order(l, n, err);
     if (!st) {
-        pe_first_error_init(&failure);
-        l->failure = &failure;
+        pe_first_error_init(&l->failure);
         atomic_init(&l->stop, false);
         pthread_mutex_init(&l->lock, NULL);
         pthread_cond_init(&l->freed, NULL);
@@ -111,7 +108,7 @@ pe_status pe_rewrite_each(pe_rewrite_loop *l, size_t n, pe_rewrite_task *task, c
         pe_meter_release(&l->meter);
         pthread_cond_destroy(&l->freed);
         pthread_mutex_destroy(&l->lock);
-        st = pe_first_error_take(&failure, err);
+        st = pe_first_error_take(&l->failure, err);
     }
     free(l->order);
     l->order = NULL;

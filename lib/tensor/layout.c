@@ -180,7 +180,7 @@ pe_status pe_layout_decode(pe_dense *out, pe_layout_spec spec, const void *const
                            const pe_part parts[PE_MAX_PARTS], int nparts, const char *name,
                            pe_error *err)
 {
-    pe_part want[PE_MAX_PARTS];
+    pe_part want[PE_MAX_PARTS] = { 0 };
     int nwant = 0;
     uint64_t count = 0;
     pe_status st = pe_layout_check_width(out, spec, err);

@@ -142,12 +142,32 @@ static void test_header_round_trip(void **state)
     }
 }
 
+/* Names in messages: escaped, and cut between characters. */
+static void test_names_shown(void **state)
+{
+    char buf[PE_ST_SHOW], name[400];
+    (void)state;
+    assert_string_equal(pe_st_show(buf, "a.b"), "\"a.b\"");
+    assert_string_equal(pe_st_show(buf, "a\nb\x7f\xc0\x80"), "\"a\\u000ab\\u007f\\u0000\"");
+    for (size_t lead = 0; lead < 5; lead++) {
+        memset(name, 'x', lead);
+        name[lead] = '\0';
+        while (strlen(name) < 300) strcat(name, "\xf0\x9f\x98\x80");
+        pe_st_show(buf, name);
+        assert_true(strlen(buf) < PE_ST_SHOW);
+        json_t *j = json_string(buf); /* NULL unless it is valid UTF-8 */
+        assert_non_null(j);
+        json_decref(j);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_files),
         cmocka_unit_test(test_shards),
         cmocka_unit_test(test_header_round_trip),
+        cmocka_unit_test(test_names_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
