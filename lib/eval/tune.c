@@ -11,8 +11,8 @@
 #include "lib/model/ctx.h"
 #include "lib/model/tunefile.h"
 
-#define ROUNDS   12       /* forms take turns; the best time counts */
-#define SLICE_NS 1500000u /* of one form in one round */
+#define ROUNDS   8        /* forms take turns; the best time counts */
+#define SLICE_NS 1000000u /* of one form in one round */
 #define COLD_NBYTES \
     (4u << 20) /* swept before a run of few tokens: in a model, other layers ran between */
 
