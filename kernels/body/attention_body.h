@@ -10,14 +10,23 @@
 #include "kernels/body/v16_math.h"
 #include "lib/base/checked.h"
 
-enum { ATTENTION_QUERIES = 12 }; /* of one pass: their scores stay in the first cache */
+/* Queries of one pass: their scores stay in the first cache. */
+enum { ATTENTION_QUERIES = 24, ATTENTION_FEW_QUERIES = 12, ATTENTION_LONG = 128 };
+
+static size_t attention_queries(size_t len)
+{
+    return len > ATTENTION_LONG ? ATTENTION_FEW_QUERIES : ATTENTION_QUERIES;
+}
 
 /* Floats of one thread: keys [len/16][hd][16], values [len][hd rounded up], scores [queries][len].
  */
 static size_t attention_thread_floats(size_t longest, size_t head_dim)
 {
     size_t len = pe_round_up(longest, 16), hd = pe_round_up(head_dim, 16);
-    return len * head_dim + len * hd + ATTENTION_QUERIES * len;
+    size_t scores = ATTENTION_FEW_QUERIES * len, most = ATTENTION_QUERIES * ATTENTION_LONG;
+    if (len <= ATTENTION_LONG) scores = ATTENTION_QUERIES * len;
+    else if (scores < most) scores = most; /* a shorter row beside the longest */
+    return len * head_dim + len * hd + scores;
 }
 
 static size_t attention_scratch_nbytes(size_t longest, size_t head_dim, int nthreads)
@@ -40,23 +49,29 @@ typedef struct attention_head {
     float *keys, *values, *scores;
 } attention_head;
 
-/* Scores of one query become exp(s * scale - max); returns their sum. The lanes beyond len count as
- * nothing: they take no part in the maximum and are 0 in the sum. */
-static float attention_softmax(float *s, size_t len, float scale)
+/* Scores are scaled; returns their maximum. The lanes beyond len take no part. */
+V16_INLINE float attention_scale(float *s, size_t len, v16 scale)
 {
     size_t whole = len / 16 * 16, rest = len - whole;
-    v16 k = v_set1(scale), max = v_set1(-__builtin_inff()), sum = v_zero();
+    v16 max = v_set1(-__builtin_inff());
     for (size_t j = 0; j < whole; j += 16) {
-        v16 x = v_mul(v_load(s + j), k);
+        v16 x = v_mul(v_load(s + j), scale);
         v_store(s + j, x);
         max = v_max(x, max);
     }
     if (rest) {
-        v16 x = v_mul(v_load(s + whole), k);
+        v16 x = v_mul(v_load(s + whole), scale);
         v_store(s + whole, x);
         max = v_max(v_first_n(rest, x, max), max);
     }
-    v16 top = v_set1(v_fold_max(max));
+    return v_fold_max(max);
+}
+
+/* Scores become exp(s - max); returns the lanes of their sum, those beyond len 0. */
+V16_INLINE v16 attention_exp(float *s, size_t len, float max)
+{
+    size_t whole = len / 16 * 16, rest = len - whole;
+    v16 top = v_set1(max), sum = v_zero();
     for (size_t j = 0; j < whole; j += 16) {
         v16 e = v_exp(v_sub(v_load(s + j), top));
         v_store(s + j, e);
@@ -67,7 +82,19 @@ static float attention_softmax(float *s, size_t len, float scale)
         v_store(s + whole, e);
         sum = v_add(sum, e);
     }
-    return v_fold_sum(sum);
+    return sum;
+}
+
+/* Step by step over all queries of a pass: what is latency in one query overlaps with the others. */
+static void attention_softmax(float *sum, float *scores, size_t ld, size_t nq, size_t len,
+                              float scale)
+{
+    float max[ATTENTION_QUERIES], lanes[ATTENTION_QUERIES][16];
+    v16 k = v_set1(scale);
+    for (size_t i = 0; i < nq; i++) max[i] = attention_scale(scores + i * ld, len, k);
+    for (size_t i = 0; i < nq; i++)
+        v_store(lanes[i], attention_exp(scores + i * ld, len, max[i]));
+    for (size_t i = 0; i < nq; i++) sum[i] = v_fold_sum(v_load(lanes[i]));
 }
 
 static void attention_divide(float *out, size_t n, float sum)
@@ -91,8 +118,7 @@ static void attention_pass(const attention_head *h, size_t first, size_t nq)
                      .first = true };
     tile_block(&qk, nq, padded, NULL, NULL);
     float sum[ATTENTION_QUERIES];
-    for (size_t i = 0; i < nq; i++)
-        sum[i] = attention_softmax(h->scores + i * padded, h->len, h->scale);
+    attention_softmax(sum, h->scores, padded, nq, h->len, h->scale);
     float *out = h->out + first * h->ldo;
     tile_args pv = { .y = out,
                      .x = h->scores,
@@ -145,8 +171,22 @@ static void attention_one(const attention_work *w, size_t index, float *scratch)
     h.values = h.keys + padded * h.hd;
     h.scores = h.values + padded * pe_round_up(h.hd, 16);
     attention_gather(&h, c->k + first * c->ldkv + at, c->v + first * c->ldkv + at, c->ldkv);
-    for (size_t i = 0; i < nq; i += ATTENTION_QUERIES)
-        attention_pass(&h, i, nq - i < ATTENTION_QUERIES ? nq - i : ATTENTION_QUERIES);
+    size_t step = attention_queries(h.len);
+    for (size_t i = 0; i < nq; i += step) attention_pass(&h, i, nq - i < step ? nq - i : step);
+}
+
+/* Asks for the keys and values of a coming (row, head): they lie in short pieces far apart, which
+ * the hardware does not foresee, while the current one computes. */
+static void attention_prefetch(const pe_attention_call *c, size_t index)
+{
+    size_t row = index / c->heads, at = index % c->heads * c->head_dim;
+    for (size_t t = c->row_begin[row]; t < c->row_begin[row + 1]; t++) {
+        const float *k = c->k + t * c->ldkv + at, *v = c->v + t * c->ldkv + at;
+        for (size_t i = 0; i < c->head_dim; i += 16) {
+            _mm_prefetch((const char *)(k + i), _MM_HINT_T0);
+            _mm_prefetch((const char *)(v + i), _MM_HINT_T0);
+        }
+    }
 }
 
 /* Tasks are runs of (row, head) pairs: many short rows cost no more claims than a few long ones. */
@@ -156,7 +196,10 @@ static void attention_task(void *arg, size_t index, int worker)
     size_t total = w->c->nrows * w->c->heads;
     size_t begin = total * index / w->ngroups, end = total * (index + 1) / w->ngroups;
     float *scratch = (float *)w->c->scratch + (size_t)worker * w->thread_floats;
-    for (size_t i = begin; i < end; i++) attention_one(w, i, scratch);
+    for (size_t i = begin; i < end; i++) {
+        if (i + 1 < end) attention_prefetch(w->c, i + 1);
+        attention_one(w, i, scratch);
+    }
 }
 
 static void attention_run(const pe_attention_call *c)
