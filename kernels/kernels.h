@@ -12,7 +12,7 @@
  * from +0 (squares by fmaf(x, x, lane)), then folded 8, 4, 2, 1 (lane i += lane i+8, ...);
  *  - softmax takes the maximum of the whole row, sums exp(s - max) by absolute key index in those
  *    lanes; in attention s = chain * scale, and the weighted sum of values is an FMA chain over
- *    ascending keys, divided once at the end;
+ *    ascending keys; both end with a product by 1 / sum;
  *  - exp, tanh, gelu are the polynomials of kernels/ref/ref_math.h, in that order of FMAs;
  *  - division is division and sqrt is sqrt; no reciprocal estimates;
  *  - the + 0 of the f32 epilogue turns -0 (a chain of products that underflowed) into +0.
@@ -133,8 +133,8 @@ typedef void pe_k_attention(const pe_attention_call *c);
 typedef size_t pe_k_attention_scratch(size_t longest, size_t head_dim, int nthreads);
 typedef void pe_k_embed(const pe_embed_call *c);
 /* y = layernorm(x + res) * gamma + beta, rows of d; res may be NULL, y may be x. Mean and variance
- * (of x - mean, biased) by the 16-lane rule; y = fmaf((v - mean) / sqrtf(var + eps), gamma, beta).
- */
+ * (of x - mean, biased) by the 16-lane rule; y = fmaf((v - mean) * (1 / sqrtf(var + eps)), gamma,
+ * beta). */
 typedef void pe_k_layernorm(float *y, const float *x, const float *res, const float *gamma,
                             const float *beta, float eps, size_t T, size_t d, pe_pool *pool);
 typedef void pe_k_activate(float *x, size_t n, pe_act act, pe_pool *pool); /* in place */

@@ -85,23 +85,23 @@ V16_INLINE v16 attention_exp(float *s, size_t len, float max)
     return sum;
 }
 
-/* Step by step over all queries of a pass: what is latency in one query overlaps with the others. */
-static void attention_softmax(float *sum, float *scores, size_t ld, size_t nq, size_t len,
+/* Step by step over all queries of a pass: what is latency in one query overlaps with the others.
+ */
+static void attention_softmax(float *inverse, float *scores, size_t ld, size_t nq, size_t len,
                               float scale)
 {
     float max[ATTENTION_QUERIES], lanes[ATTENTION_QUERIES][16];
     v16 k = v_set1(scale);
     for (size_t i = 0; i < nq; i++) max[i] = attention_scale(scores + i * ld, len, k);
-    for (size_t i = 0; i < nq; i++)
-        v_store(lanes[i], attention_exp(scores + i * ld, len, max[i]));
-    for (size_t i = 0; i < nq; i++) sum[i] = v_fold_sum(v_load(lanes[i]));
+    for (size_t i = 0; i < nq; i++) v_store(lanes[i], attention_exp(scores + i * ld, len, max[i]));
+    for (size_t i = 0; i < nq; i++) inverse[i] = 1.0f / v_fold_sum(v_load(lanes[i]));
 }
 
-static void attention_divide(float *out, size_t n, float sum)
+static void attention_scale_out(float *out, size_t n, float by)
 {
-    v16 d = v_set1(sum);
-    for (; n >= 16; n -= 16, out += 16) v_store(out, v_div(v_load(out), d));
-    if (n) v_store_n(out, v_div(v_load_n(out, n), d), n);
+    v16 k = v_set1(by);
+    for (; n >= 16; n -= 16, out += 16) v_store(out, v_mul(v_load(out), k));
+    if (n) v_store_n(out, v_mul(v_load_n(out, n), k), n);
 }
 
 static void attention_pass(const attention_head *h, size_t first, size_t nq)
@@ -117,8 +117,8 @@ static void attention_pass(const attention_head *h, size_t first, size_t nq)
                      .panel = 16 * h->hd,
                      .first = true };
     tile_block(&qk, nq, padded, NULL, NULL);
-    float sum[ATTENTION_QUERIES];
-    attention_softmax(sum, h->scores, padded, nq, h->len, h->scale);
+    float inverse[ATTENTION_QUERIES];
+    attention_softmax(inverse, h->scores, padded, nq, h->len, h->scale);
     float *out = h->out + first * h->ldo;
     tile_args pv = { .y = out,
                      .x = h->scores,
@@ -130,7 +130,7 @@ static void attention_pass(const attention_head *h, size_t first, size_t nq)
                      .panel = 16,
                      .first = true };
     tile_block(&pv, nq, h->hd, NULL, NULL);
-    for (size_t i = 0; i < nq; i++) attention_divide(out + i * h->ldo, h->hd, sum[i]);
+    for (size_t i = 0; i < nq; i++) attention_scale_out(out + i * h->ldo, h->hd, inverse[i]);
 }
 
 /* Keys and values of a head into the scratch; keys beyond len and columns beyond hd are 0. */

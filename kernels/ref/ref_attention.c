@@ -45,12 +45,12 @@ static void one_query(const pe_attention_call *c, size_t first, size_t len, size
         for (size_t i = 0; i < hd; i++) chain = fmaf(q[i], k[i], chain);
         s[j] = chain * c->scale;
     }
-    float sum = len ? exp_scores(s, len) : 1.0f;
+    float inverse = 1.0f / (len ? exp_scores(s, len) : 1.0f);
     for (size_t i = 0; i < hd; i++) {
         const float *v = c->v + first * c->ldkv + head * hd + i;
         float chain = 0.0f;
         for (size_t j = 0; j < len; j++) chain = fmaf(s[j], v[j * c->ldkv], chain);
-        out[i] = chain / sum;
+        out[i] = chain * inverse;
     }
 }
 

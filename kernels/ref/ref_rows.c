@@ -47,8 +47,8 @@ static void norm_row(void *arg, size_t t, int worker)
         float c = y[i] - mean;
         square[i % 16] = fmaf(c, c, square[i % 16]);
     }
-    float dev = sqrtf(ref_fold_sum(square) / (float)d + w->eps);
-    for (size_t i = 0; i < d; i++) y[i] = fmaf((y[i] - mean) / dev, w->gamma[i], w->beta[i]);
+    float inverse = 1.0f / sqrtf(ref_fold_sum(square) / (float)d + w->eps);
+    for (size_t i = 0; i < d; i++) y[i] = fmaf((y[i] - mean) * inverse, w->gamma[i], w->beta[i]);
 }
 
 void pe_layernorm_ref(float *y, const float *x, const float *res, const float *gamma,
@@ -67,8 +67,8 @@ void pe_softmax_rows_ref(float *x, size_t m, size_t n)
             x[i] = ref_exp(x[i] - max);
             lane[i % 16] += x[i];
         }
-        float sum = ref_fold_sum(lane);
-        for (size_t i = 0; i < n; i++) x[i] /= sum;
+        float inverse = 1.0f / ref_fold_sum(lane);
+        for (size_t i = 0; i < n; i++) x[i] *= inverse;
     }
 }
 
