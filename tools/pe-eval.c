@@ -12,9 +12,10 @@
 static struct {
     pe_strings data;
     const char *text, *text2, *label, *format, *task, *baseline, *metric, *records, *exec_layout,
-        *tune_file;
+        *tune_file, *pool;
     double max_drop, confidence;
     int64_t batch, max_length, limit;
+    bool normalize;
 } opt = { .max_drop = -1 };
 
 static const pe_option options[] = {
@@ -40,6 +41,9 @@ static const pe_option options[] = {
     { "batch", 0, PE_OPT_INT, &opt.batch, "N", "rows a batch (default 32)", 1, 4096 },
     { "max-length", 0, PE_OPT_INT, &opt.max_length, "N",
       "tokens a row at most (default: the model's)", 2, 1e6 },
+    { "pool", 0, PE_OPT_STRING, &opt.pool, "HOW", "mean or cls: embeddings of bare encoders", 0,
+      0 },
+    { "normalize", 0, PE_OPT_FLAG, &opt.normalize, 0, "with --pool: embeddings of length 1", 0, 0 },
     { "exec-layout", 0, PE_OPT_STRING, &opt.exec_layout, "NAME", "force how matrices are executed",
       0, 0 },
     { "tune-file", 0, PE_OPT_STRING, &opt.tune_file, "FILE",
@@ -219,6 +223,10 @@ int main(int argc, char **argv)
     if (opt.data.n == 0) pe_tool_usage("found no --data FILE, expected at least one");
     if (opt.max_drop >= 0 && !opt.baseline)
         pe_tool_usage("--max-drop needs --baseline MODEL to compare with");
+    if (opt.pool && strcmp(opt.pool, "mean") == 0) p.pooling = PE_POOL_MEAN;
+    else if (opt.pool && strcmp(opt.pool, "cls") == 0) p.pooling = PE_POOL_CLS;
+    else if (opt.pool) pe_tool_usage("--pool: found '%s', expected mean or cls", opt.pool);
+    p.normalize = opt.normalize;
     p.data = opt.data.v;
     p.ndata = opt.data.n;
     p.pool = pe_tool_pool();

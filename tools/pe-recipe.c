@@ -129,24 +129,26 @@ static void print_table(const json_t *o)
     const json_t *steps = json_object_get(o, "steps");
     const char *metric = gate_metric(steps), *shown = metric;
     bool timed = json_object_get(json_array_get(steps, 0), "time") != NULL;
-    const char *heads[] = { "step",    "metric",  "95 % interval", "weights", "matrices",
-                            "verdict", "1x32 ms", "32x32 ms",      "speed-up" };
+    const char *heads[] = { "step",    "metric",   "95 % interval", "weights", "matrices",
+                            "1x32 ms", "32x32 ms", "speed-up",      "verdict" };
     pe_table *t;
     size_t i;
     json_t *row;
 
     if (!shown) shown = shown_metric(eval_of(json_array_get(steps, 0)), NULL);
     if (shown) heads[1] = shown;
+    if (!timed) heads[5] = heads[8];
     t = pe_table_new(heads, timed ? 9 : 6);
     json_array_foreach((json_t *)steps, i, row)
     {
         cells c;
         const char *list[] = { c.step,    c.value,    c.interval,
-                               c.weights, c.matrices, text_of(row, "verdict"),
-                               c.one,     c.many,     c.speed };
+                               c.weights, c.matrices, c.one,
+                               c.many,    c.speed,    text_of(row, "verdict") };
         snprintf(c.step, sizeof c.step, "%s", text_of(row, "step"));
         fill_quality(&c, row, metric);
         fill_cost(&c, row);
+        if (!timed) list[5] = list[8];
         pe_table_row(t, list);
     }
     pe_table_print(t);

@@ -48,8 +48,8 @@ static pe_status choose_task(pe_scores *s, const pe_model_info *info, const char
     if (asked) st = pe_task_parse(&s->task, asked, err);
     if (!st && s->task == PE_TASK_EMBED && info->pooling == PE_POOL_NONE)
         return pe_fail(err, PE_E_UNSUPPORTED,
-                       "%s: found no pooling, expected 1_Pooling/config.json, to evaluate "
-                       "embeddings; add the files of sentence-transformers",
+                       "%s: found no pooling, expected one to evaluate embeddings; choose --pool "
+                       "mean or cls, or add the files of sentence-transformers",
                        info->path);
     if (!st && s->task != own && s->task != PE_TASK_EMBED)
         return pe_fail(err, PE_E_ARG, "%s: found a model for task %s, expected one for %s",
@@ -235,6 +235,9 @@ static pe_status run_batch(runner *q, pe_ctx *ctx, uint32_t *begin, int32_t *ids
     b = (pe_batch){ .nrows = n, .row_begin = begin, .ids = ids };
     b.type_ids = q->info->ntypes > 1 ? ids + ntokens : NULL;
     st = pe_forward(&o, ctx, &b, err);
+    if (!st && !(q->s->task == PE_TASK_EMBED ? o.embedding : o.logits))
+        st = pe_fail(err, PE_E_UNSUPPORTED, "%s: found no output for task %s, expected one",
+                     q->info->path, pe_task_name(q->s->task));
     for (size_t i = 0; !st && i < n; i++) store(q, &q->items[first + i], &o, i, begin[i]);
     return st;
 }
@@ -271,7 +274,9 @@ static pe_status score_rows(runner *q, const char *path, pe_error *err)
 {
     pe_model_params mp = { .exec_layout = q->p->exec_layout,
                            .tune_file = q->p->tune_file,
-                           .pool = q->p->pool };
+                           .pool = q->p->pool,
+                           .pooling = q->p->pooling,
+                           .normalize = q->p->normalize };
     pe_status st = pe_model_open(&q->model, path, &mp, err);
 
     if (!st) q->info = pe_model_get_info(q->model);

@@ -1,4 +1,4 @@
-/* tests/unit/test_eval.c - labels, metrics, comparisons and gates of every task, on made-up outputs.
+/* tests/unit/test_eval.c - labels, metrics, comparisons and gates of every task, outputs made up.
  * Read next: lib/eval/report.h; tests/golden/test_stats.c for the arithmetic. */
 #include <math.h>
 #include <setjmp.h>

@@ -29,6 +29,8 @@ typedef struct pe_eval_params {
     size_t batch, max_length; /* 0 = 32 and the model's */
     uint64_t seed;
     const char *records; /* JSONL of per-row results, NULL = none */
+    pe_pooling pooling;  /* of bare encoders that do not say how they make embeddings */
+    bool normalize;      /* with pooling: embeddings of length 1 */
     const char *exec_layout, *tune_file;
     pe_pool *pool;
     pe_progress progress;
