@@ -31,6 +31,7 @@ typedef struct pe_rewrite_item {
     bool keep_layout;      /* rows NULL: copied as it is stored; the next two are not looked at */
     bool choose;           /* the layout of fewest bytes (pe_layout_choose), else `layout` */
     pe_layout_spec layout; /* in: asked for; out: what it is stored as */
+    bool in_place;         /* rows() may be given out == in; dtype and shape are then from's */
     uint64_t row_step;     /* rows come in multiples of it, but for the last; 0 = 1 */
     /* After the last row of the run, from the same thread; NULL = nothing. For tensors that the
      * pass declared itself, as scales. */

@@ -107,7 +107,8 @@ static pe_status prepare(stream *s, pe_digest *digests, pe_error *err)
     s->step = pe_row_block(item);
     bool dense = item->from->layout.layout == PE_LAYOUT_DENSE;
     pe_status st = dense ? allocate(&s->in, s->step * s->in_row, err) : expand(s, digests, err);
-    if (!st && item->rows) st = allocate(&s->out, s->step * s->out_row, err);
+    if (!st && item->rows && !(dense && item->in_place))
+        st = allocate(&s->out, s->step * s->out_row, err);
     if (!st && dense && digests && !(s->hasher = pe_hasher_new()))
         st = pe_fail_nomem(err, "digest", 0);
     return st;
@@ -118,13 +119,14 @@ static pe_status block(stream *s, uint64_t row0, uint64_t nrows, int worker, pe_
 {
     const pe_rewrite_item *item = s->item;
     const uint8_t *in = s->in;
+    uint8_t *out = s->out ? s->out : s->in;
     pe_status st = PE_OK;
     if (s->whole) in = s->whole + row0 * s->in_row;
     else st = pe_ckpt_read_rows(s->c, item->from, row0, nrows, s->in, err);
     if (!st && s->hasher) pe_hasher_add(s->hasher, in, (size_t)(nrows * s->in_row));
-    if (!st && item->rows) st = item->rows(item->user, s->out, in, row0, nrows, worker, err);
+    if (!st && item->rows) st = item->rows(item->user, out, in, row0, nrows, worker, err);
     /* without rows() nothing writes through this pointer: visitors only read */
-    pe_dense rows = { item->rows ? s->out : (uint8_t *)(uintptr_t)in, nrows, pe_item_cols(item),
+    pe_dense rows = { item->rows ? out : (uint8_t *)(uintptr_t)in, nrows, pe_item_cols(item),
                       (uint32_t)pe_dtype_nbytes(item->dtype) };
     return st ? st : visit(arg, &rows, row0, err);
 }

@@ -50,36 +50,56 @@ bool pe_weights_dtype_ok(pe_dtype t)
     return t == PE_F32 || t == PE_F16 || t == PE_BF16;
 }
 
-/* Index of the first element whose exponent is all ones; n when there is none. */
-static size_t find_bad16(const uint16_t *x, size_t n, uint16_t exponent)
-{
-    unsigned bad = 0;
+/* Exponent bits of the elements in 8 bytes, their lowest ones, and the signs. Adding the lowest one
+ * to an exponent alone carries into the sign's place exactly when all its bits were set. */
+typedef struct exponent {
+    uint64_t mask, one, sign;
+    size_t nbytes;
+} exponent;
 
-    for (size_t i = 0; i < n; i++) bad |= (x[i] & exponent) == exponent;
-    for (size_t i = 0; bad && i < n; i++) {
-        if ((x[i] & exponent) == exponent) return i;
-    }
-    return n;
+static bool exponent_of(exponent *e, pe_dtype t)
+{
+    const uint64_t every16 = UINT64_C(0x0001000100010001), every32 = UINT64_C(0x0000000100000001);
+
+    if (t == PE_F32)
+        *e = (exponent){ 0x7f800000u * every32, 0x00800000u * every32, 0x80000000u * every32, 4 };
+    else if (t == PE_BF16)
+        *e = (exponent){ 0x7f80u * every16, 0x0080u * every16, 0x8000u * every16, 2 };
+    else if (t == PE_F16)
+        *e = (exponent){ 0x7c00u * every16, 0x0400u * every16, 0x8000u * every16, 2 };
+    else if (t == PE_F64)
+        *e = (exponent){ UINT64_C(0x7ff) << 52, UINT64_C(1) << 52, UINT64_C(1) << 63, 8 };
+    else return false;
+    return true;
 }
 
-static size_t find_bad32(const uint32_t *x, size_t n)
+static uint64_t load8(const unsigned char *p)
 {
-    const uint32_t exponent = 0x7f800000u;
-    unsigned bad = 0;
+    uint64_t v;
 
-    for (size_t i = 0; i < n; i++) bad |= (x[i] & exponent) == exponent;
-    for (size_t i = 0; bad && i < n; i++) {
-        if ((x[i] & exponent) == exponent) return i;
-    }
-    return n;
+    memcpy(&v, p, sizeof v);
+    return v;
 }
 
-static size_t find_bad64(const uint64_t *x, size_t n)
+/* Whether any element is not finite; nbytes is a multiple of 32. */
+static bool any_bad(const unsigned char *p, size_t nbytes, const exponent *e)
 {
-    const uint64_t exponent = UINT64_C(0x7ff) << 52;
+    uint64_t bad[4] = { 0 };
 
-    for (size_t i = 0; i < n; i++) {
-        if ((x[i] & exponent) == exponent) return i;
+    for (size_t i = 0; i < nbytes; i += 32) {
+        for (size_t j = 0; j < 4; j++) bad[j] |= (load8(p + i + 8 * j) & e->mask) + e->one;
+    }
+    return ((bad[0] | bad[1] | bad[2] | bad[3]) & e->sign) != 0;
+}
+
+/* Index of the first element from `from` that is not finite; n when there is none. */
+static size_t find_bad(const unsigned char *p, size_t from, size_t n, const exponent *e)
+{
+    for (size_t i = from; i < n; i++) {
+        uint64_t v = 0;
+
+        memcpy(&v, p + i * e->nbytes, e->nbytes);
+        if ((v & e->mask) == (e->mask & (UINT64_MAX >> (64 - 8 * e->nbytes)))) return i;
     }
     return n;
 }
@@ -87,12 +107,13 @@ static size_t find_bad64(const uint64_t *x, size_t n)
 pe_status pe_weights_check(const void *raw, pe_dtype t, size_t n, const char *path,
                            const char *name, uint64_t begin, pe_error *err)
 {
-    size_t at = n;
+    exponent e;
+    size_t at;
 
-    if (t == PE_F32) at = find_bad32(raw, n);
-    else if (t == PE_BF16) at = find_bad16(raw, n, 0x7f80);
-    else if (t == PE_F16) at = find_bad16(raw, n, 0x7c00);
-    else if (t == PE_F64) at = find_bad64(raw, n);
+    if (!exponent_of(&e, t)) return PE_OK;
+    at = n * e.nbytes / 32 * 32; /* these bytes are looked at together */
+    if (any_bad(raw, at, &e)) at = 0;
+    at = find_bad(raw, at / e.nbytes, n, &e);
     if (at == n) return PE_OK;
     return pe_fail(err, PE_E_INPUT,
                    "%s: tensor %s, element %llu: NaN or infinity, expected finite weights; "
@@ -165,7 +186,7 @@ static pe_status copy_rows(void *user, void *out, const void *in, uint64_t row0,
     size_t n = (size_t)(nrows * k);
     (void)worker;
 
-    memcpy(out, in, n * pe_dtype_nbytes(a->dtype));
+    if (out != in) memcpy(out, in, n * pe_dtype_nbytes(a->dtype));
     return pe_weights_check(in, a->dtype, n, pe_ckpt_path(ctx->ckpt), a->name, row0 * k, err);
 }
 
@@ -185,5 +206,6 @@ void pe_weights_copy_item(pe_rewrite_item *item, pe_weights_copy *ctx, const pe_
         return; /* sparse: checked when made */
     item->keep_layout = false;
     item->rows = copy_rows;
+    item->in_place = true;
     item->user = ctx;
 }

@@ -289,8 +289,9 @@ static pe_status alloc_selector(selector *s, pe_cut *out, pe_error *err)
     const pe_select_source *src = s->src;
     size_t nthreads = (size_t)pe_pool_nthreads(s->pool), n = src->nchunks ? src->nchunks : 1;
     uint64_t total = src->first[src->nchunks];
+    uint64_t most = MAX_KEPT / (uint64_t)(src->nsharing > 0 ? src->nsharing : 1);
 
-    s->cap = total < MAX_KEPT ? total : MAX_KEPT;
+    s->cap = total < most ? total : most;
     s->kept = malloc((size_t)(s->cap ? s->cap : 1) * sizeof *s->kept);
     s->chunk = calloc(n, sizeof *s->chunk);
     s->hist = malloc(nthreads * PE_SELECT_BUCKETS * sizeof *s->hist);

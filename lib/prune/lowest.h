@@ -21,6 +21,7 @@ typedef struct pe_select_source {
     size_t nchunks, max_chunk /* most scores in one */;
     const uint64_t *first; /* [nchunks + 1], first[0] = 0 */
     bool wide;             /* f64 scores */
+    int nsharing;          /* callers that may run at once and share the memory bound; 0 = 1 */
     pe_status (*load)(pe_scores *out, void *arg, size_t chunk, size_t begin, size_t count,
                       int worker, pe_error *err);
 } pe_select_source;

@@ -111,6 +111,7 @@ static pe_status make_items(pe_prune_job *j, pe_error *err)
         if (!m->selected) continue;
         m->item->keep_layout = false;
         m->item->rows = pe_prune_rows;
+        m->item->in_place = true;
         m->item->user = m;
         m->item->choose = j->choose_layout;
         m->item->layout = (pe_layout_spec){ j->layout, 0 };

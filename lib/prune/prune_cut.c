@@ -13,6 +13,7 @@ typedef struct score_source {
     pe_prune_module **modules;
     size_t *begin; /* [nmodules] first chunk of each */
     size_t nmodules;
+    int worker; /* added to the worker of a call: whose scratch is used */
 } score_source;
 
 static const pe_prune_module *module_of_chunk(const score_source *s, size_t chunk, size_t *local)
@@ -33,7 +34,7 @@ static pe_status load_scores(pe_scores *out, void *arg, size_t chunk, size_t beg
 {
     const score_source *src = arg;
     pe_prune_job *j = src->job;
-    const pe_prune_scratch *s = &j->scratch[worker];
+    const pe_prune_scratch *s = &j->scratch[src->worker + worker];
     size_t c;
     const pe_prune_module *m = module_of_chunk(src, chunk, &c);
     bool blocks = j->pattern.kind == PE_PATTERN_BLOCK;
@@ -88,56 +89,69 @@ static pe_status make_source(pe_select_source *src, uint64_t **first, score_sour
     return PE_OK;
 }
 
-/* One threshold for the given modules. */
-static pe_status find_cut(pe_prune_job *j, pe_prune_module **modules, size_t n, size_t *begin,
-                          pe_error *err)
+/* One threshold for the given modules, on the threads of a pool or (NULL) as one of the workers. */
+static pe_status find_cut(pe_prune_job *j, pe_prune_module **modules, size_t n, pe_pool *pool,
+                          int worker, pe_error *err)
 {
-    score_source arg = { j, modules, begin, n };
+    size_t *begin = malloc(n * sizeof *begin);
+    score_source arg = { j, modules, begin, n, worker };
     pe_select_source src = { .arg = &arg,
                              .load = load_scores,
-                             .wide = j->pattern.kind == PE_PATTERN_BLOCK };
-    uint64_t *first = NULL, k;
+                             .wide = j->pattern.kind == PE_PATTERN_BLOCK,
+                             .nsharing = pool == NULL ? j->nthreads : 1 };
+    uint64_t *first = NULL;
     pe_cut cut;
-    pe_status st = make_source(&src, &first, &arg, err);
+    pe_status st = begin == NULL ? pe_fail_nomem(err, "list of modules", n * sizeof *begin)
+                                 : make_source(&src, &first, &arg, err);
 
-    if (st) return st;
-    k = pe_select_count(j->params->sparsity, first[src.nchunks]);
-    st = pe_select_lowest(&cut, &src, k, j->pool, err);
-    free(first);
-    if (st) return st;
-    for (size_t i = 0; i < n; i++) {
+    if (!st) {
+        uint64_t k = pe_select_count(j->params->sparsity, first[src.nchunks]);
+        st = pe_select_lowest(&cut, &src, k, pool, err);
+    }
+    for (size_t i = 0; !st && i < n; i++) {
         pe_prune_module *m = modules[i];
 
         m->threshold = cut.threshold;
+        m->has_cut = true;
         for (size_t c = begin[i]; c < begin[i] + m->nchunks; c++) {
             m->keep_equal += cut.keep_equal[c];
             m->gone += cut.gone[c];
         }
     }
-    if (cut.passes > j->passes) j->passes = cut.passes;
-    pe_cut_release(&cut);
-    return PE_OK;
+    if (!st) pe_cut_release(&cut);
+    free(first);
+    free(begin);
+    return st;
+}
+
+static bool has_thresholds(const pe_prune_job *j)
+{
+    return j->pattern.kind != PE_PATTERN_NM && j->scope != PE_SCOPE_ROW;
+}
+
+/* With many layers each thread finds the threshold of its own when the rows come by: while one
+ * reads, another writes. */
+static bool found_on_the_way(const pe_prune_job *j)
+{
+    return j->scope == PE_SCOPE_LAYER && j->nselected >= 2 * (size_t)j->nthreads;
 }
 
 pe_status pe_prune_find_cuts(pe_prune_job *j, pe_error *err)
 {
     pe_prune_module **list;
-    size_t *begin, n = 0;
+    size_t n = 0;
     pe_status st = PE_OK;
 
-    if (j->pattern.kind == PE_PATTERN_NM || j->scope == PE_SCOPE_ROW) return PE_OK;
+    if (!has_thresholds(j) || found_on_the_way(j)) return PE_OK;
     list = malloc(j->nselected * sizeof *list);
-    begin = malloc(j->nselected * sizeof *begin);
-    if (list == NULL || begin == NULL)
-        st = pe_fail_nomem(err, "list of modules", j->nselected * sizeof *list);
-    for (size_t i = 0; !st && i < j->nmodules; i++) {
+    if (list == NULL) return pe_fail_nomem(err, "list of modules", j->nselected * sizeof *list);
+    for (size_t i = 0; i < j->nmodules; i++) {
         if (j->modules[i].selected) list[n++] = &j->modules[i];
     }
-    if (!st && j->scope == PE_SCOPE_GLOBAL) st = find_cut(j, list, n, begin, err);
+    if (j->scope == PE_SCOPE_GLOBAL) st = find_cut(j, list, n, j->pool, 0, err);
     for (size_t i = 0; !st && j->scope == PE_SCOPE_LAYER && i < n; i++)
-        st = find_cut(j, &list[i], 1, begin, err);
+        st = find_cut(j, &list[i], 1, j->pool, 0, err);
     free(list);
-    free(begin);
     return st;
 }
 
@@ -179,13 +193,15 @@ pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, ui
     pe_status st = PE_OK;
 
     if (row0 == 0) m->nequal = m->zeros = 0;
-    st = pe_weights_check(in, m->array->dtype, left, pe_ckpt_path(j->in), m->array->name,
-                          row0 * m->k, err);
+    if (has_thresholds(j) && !m->has_cut) st = find_cut(m->job, &m, 1, NULL, worker, err);
+    else if (!has_thresholds(j)) /* else they were checked when the threshold was sought */
+        st = pe_weights_check(in, m->array->dtype, left, pe_ckpt_path(j->in), m->array->name,
+                              row0 * m->k, err);
     while (!st && left > 0) {
         size_t n = left < m->chunk ? left : m->chunk;
 
         if (m->array->dtype == PE_F32) {
-            memcpy(out, in, n * sizeof(float));
+            if (out != in) memcpy(out, in, n * sizeof(float));
             prune_piece(m, out, n, s);
         } else {
             (m->array->dtype == PE_BF16 ? j->kern->bf16_to_f32 : j->kern->f16_to_f32)(s->f32, in,

@@ -28,6 +28,7 @@ typedef struct pe_prune_module {
     uint64_t n, k;
     size_t chunk, nchunks; /* pieces of `chunk` weights: whole rows, for blocks whole block rows */
     uint64_t nscores;      /* weights, or blocks */
+    bool has_cut;          /* the next two are known */
     double threshold;      /* scores below it go */
     uint64_t keep_equal;   /* of the scores equal to it so many stay, the first ones */
     uint64_t nequal;       /* equal ones seen so far while the rows come by */
@@ -58,7 +59,6 @@ typedef struct pe_prune_job {
     pe_rewrite_item *items; /* one an array of the checkpoint */
     pe_weights_copy *copies;
     size_t nitems;
-    unsigned passes;           /* over the weights, to find the thresholds */
     pe_prune_scratch *scratch; /* [nthreads] */
     int nthreads;
     pe_pool *pool;

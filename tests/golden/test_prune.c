@@ -97,7 +97,7 @@ static pe_cut select_in(const float *f32, const double *f64, size_t n, size_t ch
 {
     size_t nchunks = (n + chunk - 1) / chunk;
     memory m = { f32, f64, NULL };
-    pe_select_source src = { &m, nchunks, chunk, NULL, f64 != NULL, from_memory };
+    pe_select_source src = { &m, nchunks, chunk, NULL, f64 != NULL, 0, from_memory };
     pe_cut cut;
 
     *first = malloc((nchunks + 1) * sizeof **first);

@@ -71,7 +71,7 @@ static unsigned check(const float *f32, const double *f64, size_t n, size_t chun
              total = 0;
     uint8_t *want = expected(f32, f64, n, k);
     memory m = { f32, f64, first, SIZE_MAX };
-    pe_select_source src = { &m, nchunks, chunk, first, f64 != NULL, from_memory };
+    pe_select_source src = { &m, nchunks, chunk, first, f64 != NULL, 0, from_memory };
     pe_pool *pool = NULL;
     pe_cut cut;
     unsigned passes;
@@ -196,7 +196,7 @@ static void errors_come_from_the_first_chunk(void **state)
     float *w = noise(10000, 3);
     uint64_t first[101];
     memory m = { w, NULL, first, 40 };
-    pe_select_source src = { &m, 100, 100, first, false, from_memory };
+    pe_select_source src = { &m, 100, 100, first, false, 0, from_memory };
     pe_pool *pool = NULL;
     (void)state;
 
