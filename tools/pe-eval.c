@@ -227,6 +227,7 @@ int main(int argc, char **argv)
     else if (opt.pool && strcmp(opt.pool, "cls") == 0) p.pooling = PE_POOL_CLS;
     else if (opt.pool) pe_tool_usage("--pool: found '%s', expected mean or cls", opt.pool);
     p.normalize = opt.normalize;
+    p.device = pe_common_opts.device;
     p.data = opt.data.v;
     p.ndata = opt.data.n;
     p.pool = pe_tool_pool();

@@ -283,6 +283,12 @@ int main(int argc, char **argv)
 
     if (strcmp(verb, "run") != 0 && strcmp(verb, "plan") != 0 && strcmp(verb, "lint") != 0)
         pe_tool_usage("found verb '%s', expected run, plan or lint", verb);
+    if (strcmp(pe_common_opts.device, "cpu") != 0 && strcmp(pe_common_opts.device, "auto") != 0) {
+        snprintf(err.text, sizeof err.text, "device '%s': recipes run on 'cpu' only; leave it out",
+                 pe_common_opts.device);
+        err.status = PE_E_UNSUPPORTED;
+        pe_tool_fail(&err);
+    }
     if (pe_recipe_open(&r, operands.v[1], &err)) pe_tool_fail(&err);
     code = strcmp(verb, "run") == 0 ? do_run(r) : do_plan(r, strcmp(verb, "lint") == 0);
     pe_recipe_close(r);

@@ -272,7 +272,8 @@ static pe_status run_all(runner *q, pe_error *err)
 
 static pe_status score_rows(runner *q, const char *path, pe_error *err)
 {
-    pe_model_params mp = { .exec_layout = q->p->exec_layout,
+    pe_model_params mp = { .device = q->p->device,
+                           .exec_layout = q->p->exec_layout,
                            .tune_file = q->p->tune_file,
                            .pool = q->p->pool,
                            .pooling = q->p->pooling,

@@ -58,8 +58,8 @@ typedef struct pe_scores {
 } pe_scores;
 
 /* Loads the model, matches the labels with its own and runs all rows, longest together. Of p only
- * task, batch, max_length, pooling, normalize, exec_layout, tune_file, pool and progress are read.
- * `what` is the word of the progress. */
+ * task, batch, max_length, pooling, normalize, device, exec_layout, tune_file, pool and progress
+ * are read. `what` is the word of the progress. */
 pe_status pe_scores_new(pe_scores **out, const char *model, const pe_eval_set *set,
                         const pe_eval_params *p, const char *what, pe_error *err);
 void pe_scores_free(pe_scores *s); /* NULL is fine */

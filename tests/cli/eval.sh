@@ -100,6 +100,7 @@ check no-such-metric-says says "$TMP/err" 'accuracy, macro_f1'
 check no-such-task code_of 2 eval_ $model --data $dev --limit 5 --task guess
 check wrong-task code_of 2 eval_ $model --data $dev --limit 5 --task regress
 check no-pooling code_of 7 eval_ $model --data $dev --limit 5 --task embed
+check no-device code_of 7 eval_ $model --data $dev --limit 5 --device cuda:99
 check no-model code_of 4 eval_ "$TMP/nothing" --data $dev
 check no-file code_of 4 eval_ $model --data "$TMP/nothing.tsv"
 check records-unwritable code_of 4 eval_ $model --data $dev --limit 5 --records "$TMP/no/folder"

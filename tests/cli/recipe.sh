@@ -159,6 +159,7 @@ gate: {data: few, max_drop: 0.1, metric: bleu}
 EOF
 check no-recipe code_of 4 recipe run "$work/none.yaml" -o "$TMP/w"
 check no-output code_of 2 recipe run "$work/good.yaml"
+check no-device code_of 7 recipe plan "$work/good.yaml" --device cuda
 check no-verb code_of 2 recipe bake "$work/good.yaml"
 
 # provenance from a repository

@@ -31,7 +31,7 @@ typedef struct pe_eval_params {
     const char *records; /* JSONL of per-row results, NULL = none */
     pe_pooling pooling;  /* of bare encoders that do not say how they make embeddings */
     bool normalize;      /* with pooling: embeddings of length 1 */
-    const char *exec_layout, *tune_file;
+    const char *device, *exec_layout, *tune_file; /* as pe_model_params */
     pe_pool *pool;
     pe_progress progress;
 } pe_eval_params;
