@@ -165,8 +165,8 @@ static void take_ids(pe_run_row *row, const pe_run_source *s, const char *text, 
                  "unknown key \"%.60s\"; expected input_ids, attention_mask, token_type_ids or "
                  "task_type_ids",
                  key);
-        if (k == 4) fail(PE_E_INPUT, s->name, row->line, what);
-        *to[k] = take_list(value, row->n, s, row->line, key);
+        if (k < 4) *to[k] = take_list(value, row->n, s, row->line, key);
+        else fail(PE_E_INPUT, s->name, row->line, what);
     }
     json_decref(o);
 }
