@@ -40,7 +40,7 @@ pe_status pe_added_add(pe_added *a, const pe_added_token *t, const pe_vocab *v, 
                        nbytes, PE_ADDED_MAX_NBYTES);
     pe_added_token copy = *t;
     int32_t old = pe_trie_find(&a->by_name, t->content, nbytes);
-    copy.id = old >= 0 ? a->v[old].id : pe_trie_find(&v->trie, t->content, nbytes);
+    copy.id = old >= 0 ? a->v[old].id : pe_vocab_find(v, t->content, nbytes);
     if (copy.id < 0) {
         pe_status st = next_id(&copy.id, a, v, err);
         if (st) return st;
@@ -56,7 +56,7 @@ pe_status pe_added_add(pe_added *a, const pe_added_token *t, const pe_vocab *v, 
     if (!copy.content) return pe_fail_nomem(err, "added tokens", nbytes + 1);
     a->v[a->n++] = copy;
     if ((size_t)copy.id >= a->nids) a->nids = (size_t)copy.id + 1;
-    return pe_trie_add(&a->by_name, NULL, copy.content, nbytes, (int32_t)(a->n - 1), err);
+    return pe_trie_add(&a->by_name, copy.content, nbytes, (int32_t)(a->n - 1), err);
 }
 
 static pe_status put(pe_added_set *s, const char *text, size_t nbytes, size_t index, pe_error *err)
@@ -65,7 +65,7 @@ static pe_status put(pe_added_set *s, const char *text, size_t nbytes, size_t in
     s->nfirst += !s->first[c];
     s->first[c] = true;
     s->only = c;
-    return pe_trie_add(&s->trie, NULL, text, nbytes, (int32_t)index, err);
+    return pe_trie_add(&s->trie, text, nbytes, (int32_t)index, err);
 }
 
 /* The form of the content that the normalized text will have. */

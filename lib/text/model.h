@@ -13,12 +13,15 @@ struct pe_text_model {
     bool (*encode)(pe_token_list *out, const pe_text_model *m, const char *word, size_t nbytes);
     const pe_vocab *vocab; /* borrowed */
     int32_t unk;
-    uint32_t inside;  /* WordPiece: trie node after the prefix of word-inner tokens */
-    size_t max_chars; /* WordPiece: longer words are unk */
+    /* WordPiece: */
+    pe_vocab_start outside, inside; /* a word's first token, the others with their prefix */
+    char *prefix;
+    size_t max_chars; /* longer words are unk */
 };
 
 /* max_chars and prefix as in tokenizer.json; the vocabulary is complete. PE_E_INPUT: no unk. */
 pe_status pe_wordpiece_init(pe_text_model *m, const pe_vocab *v, const char *unk,
                             const char *prefix, size_t max_chars, pe_error *err);
+void pe_text_model_release(pe_text_model *m);
 
 #endif

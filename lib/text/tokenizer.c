@@ -72,6 +72,7 @@ void pe_tokenizer_close(pe_tokenizer *t)
 {
     if (!t) return;
     pe_added_release(&t->added);
+    pe_text_model_release(&t->model);
     pe_vocab_release(&t->vocab);
     free(t->decoder.prefix);
     free(t);
@@ -87,7 +88,7 @@ const char *pe_tokenizer_token(const pe_tokenizer *t, int32_t id)
 int32_t pe_tokenizer_id(const pe_tokenizer *t, const char *token)
 {
     const pe_added_token *a = pe_added_by_name(&t->added, token);
-    return a ? a->id : pe_trie_find(&t->vocab.trie, token, strlen(token));
+    return a ? a->id : pe_vocab_find(&t->vocab, token, strlen(token));
 }
 
 size_t pe_tokenizer_nvocab(const pe_tokenizer *t)

@@ -18,7 +18,7 @@ static void put_edge(pe_trie *t, uint64_t e)
 static pe_status resize(pe_trie *t, size_t nslots, pe_error *err)
 {
     uint64_t *edge = calloc(nslots, sizeof *edge), *old = t->edge;
-    if (!edge) return pe_fail_nomem(err, "the vocabulary's trie", nslots * sizeof *edge);
+    if (!edge) return pe_fail_nomem(err, "added tokens", nslots * sizeof *edge);
     size_t nold = t->nslots;
     t->edge = edge;
     t->nslots = nslots;
@@ -32,12 +32,12 @@ static pe_status resize(pe_trie *t, size_t nslots, pe_error *err)
 static pe_status new_node(pe_trie *t, uint32_t *out, pe_error *err)
 {
     if (t->nnodes >= PE_TRIE_MAX_NODES)
-        return pe_fail(err, PE_E_INPUT, "vocabulary: its strings need more than %d trie nodes",
+        return pe_fail(err, PE_E_INPUT, "added_tokens: they need more than %d trie nodes",
                        (int)PE_TRIE_MAX_NODES);
     if (t->nnodes == t->capacity) {
         size_t capacity = t->capacity ? 2 * t->capacity : 256;
         int32_t *value = realloc(t->value, capacity * sizeof *value);
-        if (!value) return pe_fail_nomem(err, "the vocabulary's trie", capacity * sizeof *value);
+        if (!value) return pe_fail_nomem(err, "added tokens", capacity * sizeof *value);
         t->value = value;
         t->capacity = capacity;
     }
@@ -74,16 +74,7 @@ static void mark_end(pe_trie *t, uint32_t parent, unsigned char byte)
     t->edge[i] |= 1;
 }
 
-/* Two bytes in three of a vocabulary are edges of their own. */
-pe_status pe_trie_reserve(pe_trie *t, size_t nbytes, pe_error *err)
-{
-    size_t nslots = 512;
-    while (nslots < nbytes && nslots < PE_TRIE_MAX_NODES) nslots *= 2;
-    return nslots > t->nslots ? resize(t, nslots, err) : PE_OK;
-}
-
-pe_status pe_trie_add(pe_trie *t, int32_t *old, const char *text, size_t nbytes, int32_t value,
-                      pe_error *err)
+pe_status pe_trie_add(pe_trie *t, const char *text, size_t nbytes, int32_t value, pe_error *err)
 {
     pe_status st = PE_OK;
     uint32_t node = PE_TRIE_ROOT, parent = PE_TRIE_ROOT;
@@ -93,7 +84,6 @@ pe_status pe_trie_add(pe_trie *t, int32_t *old, const char *text, size_t nbytes,
         st = descend(t, &node, (unsigned char)text[i], err);
     }
     if (st) return st;
-    if (old) *old = t->value[node];
     if (t->value[node] < 0) mark_end(t, parent, (unsigned char)text[nbytes - 1]);
     t->value[node] = value;
     return PE_OK;
@@ -106,18 +96,13 @@ void pe_trie_release(pe_trie *t)
     memset(t, 0, sizeof *t);
 }
 
-uint32_t pe_trie_walk(const pe_trie *t, uint32_t node, const char *text, size_t nbytes)
-{
-    for (size_t i = 0; i < nbytes; i++) {
-        uint32_t e = pe_trie_step(t, node, (unsigned char)text[i]);
-        if (!e) return UINT32_MAX;
-        node = e >> 1;
-    }
-    return node;
-}
-
 int32_t pe_trie_find(const pe_trie *t, const char *text, size_t nbytes)
 {
-    uint32_t node = nbytes ? pe_trie_walk(t, PE_TRIE_ROOT, text, nbytes) : UINT32_MAX;
-    return node == UINT32_MAX ? -1 : t->value[node];
+    uint32_t node = PE_TRIE_ROOT;
+    for (size_t i = 0; i < nbytes; i++) {
+        uint32_t e = pe_trie_step(t, node, (unsigned char)text[i]);
+        if (!e) return -1;
+        node = e >> 1;
+    }
+    return nbytes ? t->value[node] : -1;
 }

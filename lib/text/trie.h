@@ -1,5 +1,5 @@
 /* lib/text/trie.h - byte strings to numbers, walked a byte at a time: longest match without copies.
- * Read next: lib/text/wordpiece.c, lib/text/added.c. */
+ * Read next: lib/text/added.c. */
 #ifndef PE_TEXT_TRIE_H
 #define PE_TEXT_TRIE_H
 
@@ -16,12 +16,8 @@ typedef struct pe_trie {
 
 enum { PE_TRIE_ROOT = 0, PE_TRIE_MAX_NODES = (1 << 24) - 1 };
 
-/* Room for strings of nbytes in all, so that the table need not grow on the way. */
-pe_status pe_trie_reserve(pe_trie *t, size_t nbytes, pe_error *err);
-/* nbytes > 0. A string that is there already gets the new value; *old (NULL allowed) is the one
- * before, -1 = none. PE_E_INPUT: too many nodes. */
-pe_status pe_trie_add(pe_trie *t, int32_t *old, const char *text, size_t nbytes, int32_t value,
-                      pe_error *err);
+/* nbytes > 0. A string that is there already gets the new value. PE_E_INPUT: too many nodes. */
+pe_status pe_trie_add(pe_trie *t, const char *text, size_t nbytes, int32_t value, pe_error *err);
 void pe_trie_release(pe_trie *t);
 
 /* child << 1 | ends-here, 0 when there is no such edge. */
@@ -37,8 +33,6 @@ static inline uint32_t pe_trie_step(const pe_trie *t, uint32_t node, unsigned ch
     }
 }
 
-/* The node at the end of text, UINT32_MAX when the trie has no such path. */
-uint32_t pe_trie_walk(const pe_trie *t, uint32_t node, const char *text, size_t nbytes);
 /* The value of the whole string, -1 when it is not in. */
 int32_t pe_trie_find(const pe_trie *t, const char *text, size_t nbytes);
 

@@ -8,6 +8,8 @@
 #include "lib/base/error.h"
 #include "lib/base/utf8.h"
 
+enum { TYPICAL_ENTRY = 15 }; /* bytes: quotes, token, colon, id, comma */
+
 typedef struct cursor {
     const char *s;
     size_t i, n;
@@ -188,7 +190,7 @@ pe_status pe_vocab_json_read(pe_vocab *v, const char *span, size_t nbytes, pe_er
     c.i = 0;
     char *token = malloc(nbytes + 1);
     if (!token) return pe_fail_nomem(err, "the vocabulary", nbytes + 1);
-    pe_status st = pe_vocab_reserve(v, 0, nbytes, err);
+    pe_status st = pe_vocab_reserve(v, nbytes / TYPICAL_ENTRY, nbytes, err);
     if (!st && !take(&c, '{')) st = broken(&c, "an object", err);
     if (!st && !take(&c, '}')) {
         do st = read_entry(v, &c, token, err);
