@@ -209,6 +209,7 @@ pe_status pe_gold_match(pe_scores *s, const pe_eval_set *set, pe_error *err)
         if (set->row[r - 1]->label) labelled++;
         else unlabelled = r - 1;
     }
+    if (s->task == PE_TASK_EMBED && !set->row[0]->text2) labelled = 0; /* of single texts: unused */
     if (labelled != set->nrows && (s->task != PE_TASK_EMBED || labelled > 0))
         return pe_eval_row_fail(err, set, unlabelled,
                                 "found no label, expected one in every row; choose the column "

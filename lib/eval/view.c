@@ -150,8 +150,8 @@ pe_status pe_view_new(pe_view **out, const pe_scores *s, const pe_scores *base, 
     v->s = s;
     if (s->task == PE_TASK_EMBED && labelled && !s->out2)
         return pe_fail(err, PE_E_INPUT,
-                       "%s: found labels but single texts, expected pairs (--text2 COLUMN) to rank "
-                       "by similarity",
+                       "%s: found no embeddings of the second texts, expected pairs to rank by "
+                       "similarity",
                        s->path);
     v->nmetrics = pe_task_metrics(v->metric, s->task, labelled, cosine);
     if (s->task == PE_TASK_CLASSIFY || s->task == PE_TASK_TOKENS) st = view_classes(v, arena, err);

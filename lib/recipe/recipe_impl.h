@@ -70,7 +70,7 @@ struct pe_recipe {
     const char *path, *folder; /* folder ends without a slash; "." for none */
     const char *model;         /* resolved */
     const pe_yaml *model_at;
-    char *text;
+    const char *text; /* of the whole file */
     size_t nbytes;
     pe_data_list data; /* the data: map */
     const char *text_column, *text2_column, *label_column, *format;
@@ -82,6 +82,9 @@ struct pe_recipe {
 
 /* ---- schema.c: the YAML tree to a recipe; every mistake has its place ---- */
 pe_status pe_recipe_read(pe_recipe *r, const pe_yaml *root, pe_error *err);
+/* A recipe from memory; path: what messages call it and what its paths are relative to. */
+pe_status pe_recipe_parse(pe_recipe **out, const char *text, size_t nbytes, const char *path,
+                          pe_error *err);
 /* "file:line:column: message" of a place in the recipe. */
 pe_status pe_recipe_fail(pe_error *err, pe_status st, const pe_recipe *r, const pe_yaml *at,
                          const char *fmt, ...) PE_PRINTF(5, 6);

@@ -284,7 +284,8 @@ static pe_status set_paths(pe_recipe *r, const char *path, pe_error *err)
     return r->path && r->folder ? PE_OK : pe_fail_nomem(err, "path", strlen(path));
 }
 
-pe_status pe_recipe_open(pe_recipe **out, const char *path, pe_error *err)
+pe_status pe_recipe_parse(pe_recipe **out, const char *text, size_t nbytes, const char *path,
+                          pe_error *err)
 {
     pe_arena *arena = NULL;
     pe_recipe *r;
@@ -299,12 +300,24 @@ pe_status pe_recipe_open(pe_recipe **out, const char *path, pe_error *err)
     }
     r->arena = arena;
     r->gate.max_drop = -1;
-    st = set_paths(r, path, err);
-    if (!st) st = pe_file_slurp(&r->text, &r->nbytes, path, 1 << 20, err);
-    if (!st) st = pe_yaml_parse(&root, arena, r->text, r->nbytes, r->path, err);
+    r->text = pe_arena_strndup(arena, text, nbytes);
+    r->nbytes = nbytes;
+    st = r->text ? set_paths(r, path, err) : pe_fail_nomem(err, "recipe", nbytes);
+    if (!st) st = pe_yaml_parse(&root, arena, r->text, nbytes, r->path, err);
     if (!st) st = pe_recipe_read(r, root, err);
     if (st) pe_recipe_close(r);
     else *out = r;
+    return st;
+}
+
+pe_status pe_recipe_open(pe_recipe **out, const char *path, pe_error *err)
+{
+    char *text = NULL;
+    size_t nbytes = 0;
+    pe_status st = pe_file_slurp(&text, &nbytes, path, 1 << 20, err);
+
+    if (!st) st = pe_recipe_parse(out, text, nbytes, path, err);
+    free(text);
     return st;
 }
 
@@ -312,6 +325,5 @@ void pe_recipe_close(pe_recipe *r)
 {
     if (!r) return;
     for (size_t i = 0; i < r->nsteps; i++) json_decref(r->steps[i].params);
-    free(r->text);
     pe_arena_free(r->arena);
 }

@@ -197,6 +197,17 @@ check changed-model-dirty says "$TMP/out" '"model/config.json"'
 check git-restore-model git_ checkout model
 check from-subfolder code_of 0 sh -c "cd '$repo/model' && '$BIN/pe-recipe' plan ../r.yaml --json"
 check from-subfolder-path says "$TMP/out" '"path": "r.yaml"'
+# a file in git LFS: the commit holds a pointer, the work tree the bytes
+sum=$(sha256sum "$repo/model/model.safetensors" | cut -d' ' -f1)
+size=$(stat -c %s "$repo/model/model.safetensors")
+mv "$repo/model/model.safetensors" "$TMP/bytes"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %s\n' "$sum" "$size" >"$repo/model/model.safetensors"
+check pointer-commit git_ commit -qam pointer
+check pointer-alone code_of 3 recipe plan "$repo/r.yaml"
+mv "$TMP/bytes" "$repo/model/model.safetensors"
+check pointer-matches code_of 0 recipe plan "$repo/r.yaml" --json
+check pointer-clean says "$TMP/out" '"dirty": false'
+commit=$(git -C "$repo" rev-parse HEAD)
 if [ "$(id -u)" -eq 0 ] && chown -R 65534 "$repo" 2>/dev/null; then
     check foreign-owner code_of 0 env -u SUDO_UID "$BIN/pe-recipe" run "$repo/r.yaml" -o "$TMP/g2" --no-timing
     check foreign-owner-note says "$TMP/err" "git config --global --add safe.directory $repo"
