@@ -223,6 +223,9 @@ static pe_status header_length(uint64_t *out, const uint8_t first[8], uint64_t f
 {
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | first[i];
+    if (memcmp(first, "version ", 8) == 0 && file_nbytes < 1024)
+        return pe_fail(err, PE_E_INPUT,
+                       "%s: a git LFS pointer, not the weights; `git lfs pull` fetches them", name);
     if (n > PE_ST_MAX_HEADER)
         return pe_fail(
             err, PE_E_INPUT,

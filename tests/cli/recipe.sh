@@ -204,6 +204,7 @@ mv "$repo/model/model.safetensors" "$TMP/bytes"
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %s\n' "$sum" "$size" >"$repo/model/model.safetensors"
 check pointer-commit git_ commit -qam pointer
 check pointer-alone code_of 3 recipe plan "$repo/r.yaml"
+check pointer-alone-says says "$TMP/err" 'git lfs pull'
 mv "$TMP/bytes" "$repo/model/model.safetensors"
 check pointer-matches code_of 0 recipe plan "$repo/r.yaml" --json
 check pointer-clean says "$TMP/out" '"dirty": false'
