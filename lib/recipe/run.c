@@ -1,6 +1,6 @@
 /* lib/recipe/run.c - runs a recipe: step, evaluate, gate, next; what passed goes out.
  * Read next: lib/recipe/chain.c, lib/recipe/judge.c. */
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,9 +213,20 @@ static pe_status publish(run *q, json_t *o, pe_error *err)
     return PE_OK;
 }
 
-static pe_status check_out(const pe_recipe_run_params *p, pe_error *err)
+/* What would go wrong at the end is told at the start. */
+static pe_status check_out(const pe_recipe *r, const pe_recipe_run_params *p, pe_error *err)
 {
-    if (!p->out) return pe_fail(err, PE_E_ARG, "output: found none, expected -o DIR");
+    char a[PATH_MAX], b[PATH_MAX];
+    const char *slash;
+
+    if (!p->out || !p->out[0]) return pe_fail(err, PE_E_ARG, "output: found none, expected -o DIR");
+    slash = strrchr(p->out, '/');
+    snprintf(a, sizeof a, "%.*s", slash ? (int)(slash - p->out) + 1 : 1, slash ? p->out : ".");
+    if (access(a, W_OK) != 0)
+        return pe_fail_errno(err, PE_E_WRITE, "%s: the folder of the output", a);
+    if (realpath(p->out, a) && realpath(r->model, b) && strcmp(a, b) == 0)
+        return pe_fail(err, PE_E_ARG, "%s: found the recipe's own model, expected a new name",
+                       p->out);
     if (!p->replace && access(p->out, F_OK) == 0)
         return pe_fail(err, PE_E_ARG,
                        "%s: found it there already, expected a new name; -f replaces", p->out);
@@ -226,7 +237,7 @@ static pe_status prepare(run *q, json_t *o, pe_error *err)
 {
     json_t *git = NULL;
     char *note = NULL;
-    pe_status st = check_out(q->p, err);
+    pe_status st = check_out(q->r, q->p, err);
 
     for (size_t i = 0; !st && i < q->r->nsteps; i++)
         st = pe_step_check_picks(q->r, &q->r->steps[i], q->r->model, err);
@@ -244,13 +255,18 @@ static pe_status prepare(run *q, json_t *o, pe_error *err)
 pe_status pe_recipe_run(char **json, const pe_recipe *r, const pe_recipe_run_params *p,
                         pe_error *err)
 {
-    run q = { .r = r, .p = p, .rows = json_array(), .notes = json_array() };
+    pe_recipe_run_params own = *p; /* with `out` without slashes at its end */
+    char *out = strdup(p->out ? p->out : "");
+    run q = { .r = r, .p = &own, .rows = json_array(), .notes = json_array() };
     json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:O, s:O}", "schema", "pe.recipe/1", "recipe",
                           r->path, "model", r->model, "seed", (json_int_t)r->seed, "steps", q.rows,
                           "notes", q.notes);
-    pe_status st = o ? prepare(&q, o, err) : pe_fail_nomem(err, "report", 256);
+    pe_status st = o && out ? PE_OK : pe_fail_nomem(err, "report", 256);
     bool stop = false;
 
+    for (size_t n = st ? 0 : strlen(out); n > 1 && out[n - 1] == '/'; n--) out[n - 1] = 0;
+    own.out = out;
+    if (!st) st = prepare(&q, o, err);
     if (!st) st = dense_row(&q, err);
     for (size_t i = 0; !st && !stop && i < r->nsteps; i++) st = run_step(&q, i, &stop, err);
     if (!st) st = publish(&q, o, err);
@@ -270,5 +286,6 @@ pe_status pe_recipe_run(char **json, const pe_recipe *r, const pe_recipe_run_par
     json_decref(q.notes);
     json_decref(o);
     free(q.kept);
+    free(out);
     return st;
 }

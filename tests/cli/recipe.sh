@@ -73,7 +73,7 @@ check by-hand-no-divergence says "$TMP/out" '"kl_max": 0(\.0)?,?$'
 check without-cache code_of 0 env XDG_CACHE_HOME=/nonexistent "$BIN/pe-recipe" run "$work/good.yaml" -o "$TMP/o3" --no-cache --no-timing -j 3
 check same-without-cache same_files "$TMP/o1" "$TMP/o3"
 check nothing-left-behind [ -z "$(find "$TMP" -maxdepth 1 -name '.*' ! -name '.' | head -1)" ]
-check replace code_of 0 recipe run "$work/good.yaml" -o "$TMP/o2" -f --no-timing --keep-steps
+check replace code_of 0 recipe run "$work/good.yaml" -o "$TMP/o2/" -f --no-timing --keep-steps
 check same-after-replace same_files "$TMP/o1" "$TMP/o2"
 check kept-steps [ -d "$TMP/o2.steps/1-prune" ] && [ -d "$TMP/o2.steps/2-quantize" ]
 check other-place cp -r "$work" "$TMP/elsewhere"
@@ -159,6 +159,8 @@ gate: {data: few, max_drop: 0.1, metric: bleu}
 EOF
 check no-recipe code_of 4 recipe run "$work/none.yaml" -o "$TMP/w"
 check no-output code_of 2 recipe run "$work/good.yaml"
+check in-place code_of 2 recipe run "$work/good.yaml" -o "$work/model" -f
+check no-folder code_of 4 recipe run "$work/good.yaml" -o "$TMP/none/o"
 check no-device code_of 7 recipe plan "$work/good.yaml" --device cuda
 check no-verb code_of 2 recipe bake "$work/good.yaml"
 
