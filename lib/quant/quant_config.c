@@ -19,10 +19,11 @@ static json_t *input_args(const pe_quant_job *j, bool asymmetric)
                      !j->static_inputs);
 }
 
+/* The format is said again: loaders else guess one that packs weights without int8 inputs. */
 static json_t *group(json_t *targets, json_t *inputs)
 {
-    return json_pack("{s:o, s:o, s:o, s:n}", "targets", targets, "weights", weights_args(),
-                     "input_activations", inputs, "output_activations");
+    return json_pack("{s:s, s:o, s:o, s:o, s:n}", "format", "int-quantized", "targets", targets,
+                     "weights", weights_args(), "input_activations", inputs, "output_activations");
 }
 
 /* Names of the selected modules of a kind. */
@@ -78,19 +79,32 @@ static json_t *ignore_list(const pe_quant_job *j)
     return ignore;
 }
 
+/* One group for all linear modules by their class; two by name, so that no module has both. */
+static void add_linear_groups(const pe_quant_job *j, json_t *groups)
+{
+    json_t *even = names_of(j, false, false), *odd = names_of(j, false, true);
+    bool mixed = json_array_size(odd) > 0;
+
+    if (!mixed) {
+        json_decref(even);
+        even = json_pack("[s]", "Linear");
+    }
+    if (json_array_size(even) > 0)
+        json_object_set_new(groups, "group_0", group(json_incref(even), input_args(j, false)));
+    if (mixed) json_object_set_new(groups, "group_1", group(json_incref(odd), input_args(j, true)));
+    json_decref(even);
+    json_decref(odd);
+}
+
 pe_status pe_quant_config(json_t **out, const pe_quant_job *j, pe_error *err)
 {
-    json_t *groups = json_object(), *tables = names_of(j, true, false),
-           *odd = names_of(j, false, true);
+    json_t *groups = json_object(), *tables = names_of(j, true, false);
     json_t *config = json_deep_copy(pe_ckpt_config(j->in)), *q;
 
     if (config == NULL) config = json_object();
-    json_object_set_new(groups, "group_0", group(json_pack("[s]", "Linear"), input_args(j, false)));
-    if (json_array_size(odd) > 0)
-        json_object_set_new(groups, "group_1", group(json_incref(odd), input_args(j, true)));
+    add_linear_groups(j, groups);
     if (json_array_size(tables) > 0)
         json_object_set_new(groups, "group_2", group(json_incref(tables), json_null()));
-    json_decref(odd);
     json_decref(tables);
     q = json_pack("{s:s, s:s, s:s, s:o, s:o}", "quant_method", "compressed-tensors", "format",
                   "int-quantized", "quantization_status", "compressed", "ignore", ignore_list(j),
