@@ -164,7 +164,7 @@ pe_status pe_recipe_plan(char **json, const pe_recipe *r, pe_pool *pool, pe_erro
     if (!st) st = pe_recipe_git(&git, &note, r, err);
     if (!st) add_note(notes, note);
     if (!st) add_notes(notes, r);
-    if (!st) st = pe_chain_open(&c, r, git, NULL, false, NULL, err);
+    if (!st) st = pe_chain_open(&c, r, git, NULL, false, "", err);
     if (!st) st = plan_all(o, &c, git, notes, pool, err);
     if (!st && r->gate.at)
         json_object_set_new(o, "gate",
