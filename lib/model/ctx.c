@@ -12,7 +12,7 @@
 
 /* Tokens that run through the layers together: activations stay in the caches, weights are read
  * once for that many. */
-#define CHUNK_TOKENS 256
+#define CHUNK_TOKENS 192
 /* With fewer tokens a thread, threads share each product instead of taking rows of their own. */
 #define ROWS_OF_ITS_OWN 48
 
