@@ -218,7 +218,7 @@ static pe_status guess_bounds(selector *s, uint64_t rank, pe_error *err)
     st = take_sample(keys, &n, s, cap, err);
     if (!st && n > 0) {
         double p = (double)rank / (double)total, at = p * (double)n;
-        double slack = 8.0 * sqrt((double)n * p * (1 - p)) + 8;
+        double slack = 6.0 * sqrt((double)n * p * (1 - p)) + 8;
 
         if (at > slack) s->lo = pe_select_key(keys, n, 0, hi, (uint64_t)(at - slack), s->hist);
         if (at + slack < (double)n)

@@ -36,10 +36,10 @@ typedef struct pe_cut {
     unsigned passes;      /* times all scores were read */
 } pe_cut;
 
-/* k <= the number of scores. Memory: 28 bytes a chunk, 0.5 MiB a thread, and at most 32 MiB for
+/* k <= the number of scores. Memory: 28 bytes a chunk, 32 KiB a thread, and at most 32 MiB for
  * the scores near the threshold: they come from one pass between two bounds that a sample
  * suggests. Where that fails (bounds missed, too many scores between them), histogram passes
- * narrow the bounds, at most four. Errors are those of load(), PE_E_NOMEM. */
+ * narrow the bounds, at most six. Errors are those of load(), PE_E_NOMEM. */
 pe_status pe_select_lowest(pe_cut *out, const pe_select_source *src, uint64_t k, pe_pool *pool,
                            pe_error *err);
 void pe_cut_release(pe_cut *c);
@@ -48,7 +48,7 @@ void pe_cut_release(pe_cut *c);
 uint64_t pe_select_count(double s, uint64_t n);
 /* The k-th lowest (from 0) of n keys that all lie in [lo, hi]; the keys stay where they are.
  * hist: room for PE_SELECT_BUCKETS. */
-#define PE_SELECT_BUCKETS 65536u
+#define PE_SELECT_BUCKETS 4096u /* counts that stay in the first level cache */
 uint64_t pe_select_key(const uint64_t *keys, size_t n, uint64_t lo, uint64_t hi, uint64_t k,
                        uint64_t *hist);
 
