@@ -68,13 +68,15 @@ typedef struct pe_layer_info {
 PE_API size_t pe_model_nlayers_info(const pe_model *m);
 PE_API const pe_layer_info *pe_model_get_layer(const pe_model *m, size_t i);
 
-/* A masked token in the first place of a row that was padded on the left. Nobody attends to it, but it
- * is what transformers' classifiers, poolers and first-token embeddings read. id -1: none. */
+/* A masked token in the first place of a row that was padded on the left. Nobody attends to it,
+ * but it is what transformers' classifiers, poolers and first-token embeddings read. id -1:
+ * none. */
 typedef struct pe_lead {
     int32_t id, type, task, pos;
 } pe_lead;
 
-/* Token rows without padding. A row's masked tokens are simply left out; pos_ids then carry their places. */
+/* Token rows without padding. A row's masked tokens are simply left out; pos_ids then carry
+ * their places. */
 typedef struct pe_batch {
     size_t nrows;
     const uint32_t

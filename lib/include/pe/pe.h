@@ -1,4 +1,5 @@
-/* pe/pe.h - all of libpe. A program that only executes checkpoints needs pe/model.h and pe/text.h. */
+/* pe/pe.h - all of libpe. A program that only executes checkpoints needs pe/model.h and
+ * pe/text.h. */
 #ifndef PE_PE_H
 #define PE_PE_H
 
