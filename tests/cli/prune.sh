@@ -112,9 +112,12 @@ check dry-run-json code_of 0 "$prune" "$model" --sparsity 0.5 --dry-run --json
 check dry-run-peak grep -q '"peak_bytes": [0-9]' "$TMP/out"
 check json code_of 0 "$prune" "$model" -o "$TMP/json" --sparsity 0.5 --json
 check json-schema says "$TMP/out" '"schema": "pe.prune/1"'
+# Three times the largest tensor (2.7 MB), 64 MiB, and 64 MiB for the program itself.
+within_limit() { (ulimit -v $(((3 * 2688000 + (128 << 20)) / 1024)) && code_of 0 "$@"); }
 if grep -q __asan_init "$BIN/pe-prune"; then
     echo "skip max-ram: AddressSanitizer itself needs more memory"
 else
+    check address-space within_limit "$prune" "$model" -o "$TMP/limited" --sparsity 0.5 --scope global -j5
     check max-ram code_of 6 "$prune" "$model" -o "$TMP/no" --sparsity 0.5 --max-ram 1M
 fi
 check max-ram-nothing-written absent "$TMP/no"

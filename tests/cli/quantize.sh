@@ -116,9 +116,12 @@ check dry-run code_of 0 "$quantize" "$model" --dry-run --json
 check dry-run-peak grep -q '"peak_bytes": [0-9]' "$TMP/out"
 check json code_of 0 "$quantize" "$model" -o "$TMP/json" --json
 check json-schema says "$TMP/out" '"schema": "pe.quantize/1"'
+# Three times the largest tensor (2.7 MB), 64 MiB, and 64 MiB for the program itself.
+within_limit() { (ulimit -v $(((3 * 2688000 + (128 << 20)) / 1024)) && code_of 0 "$@"); }
 if grep -q __asan_init "$BIN/pe-quantize"; then
     echo "skip max-ram: AddressSanitizer itself needs more memory"
 else
+    check address-space within_limit "$quantize" "$model" -o "$TMP/limited"  -j5
     check max-ram code_of 6 "$quantize" "$model" -o "$TMP/no" --max-ram 1M
 fi
 
