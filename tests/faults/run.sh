@@ -29,7 +29,7 @@ caught() {
 }
 
 total=0 found=0 stale=0
-while IFS='|' read -r file edit hint what; do
+while IFS=$'\t' read -r file edit hint what; do
     case $file in '' | '#'*) continue ;; esac
     if [ $# -gt 0 ]; then
         wanted=
