@@ -4,15 +4,16 @@
 #define PE_KERNELS_REF_POLY_H
 
 /* 2^r, |r| <= 1/2; relative error of the fit 3e-9 */
-#define PE_EXP2_C0    1.0f
-#define PE_EXP2_C1    0x1.62e43p-1f
-#define PE_EXP2_C2    0x1.ebfbdcp-3f
-#define PE_EXP2_C3    0x1.c6af7cp-5f
-#define PE_EXP2_C4    0x1.3b2dep-7f
-#define PE_EXP2_C5    0x1.5f082ep-10f
-#define PE_EXP2_C6    0x1.416b52p-13f
-#define PE_EXP2_MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer, in the low bits \
-                                   */
+#define PE_EXP2_C0 1.0f
+#define PE_EXP2_C1 0x1.62e43p-1f
+#define PE_EXP2_C2 0x1.ebfbdcp-3f
+#define PE_EXP2_C3 0x1.c6af7cp-5f
+#define PE_EXP2_C4 0x1.3b2dep-7f
+#define PE_EXP2_C5 0x1.5f082ep-10f
+#define PE_EXP2_C6 0x1.416b52p-13f
+#define PE_EXP2_MAGIC                                                          \
+    12582912.0f /* 1.5 * 2^23: adding it rounds to an integer, in the low bits \
+                 */
 /* exp(x) = 2^(x log2 e) */
 #define PE_EXP_MIN   (-87.0f) /* 1.6e-38, the smallest answer: no denormals */
 #define PE_EXP_LOG2E 1.44269504f

@@ -94,7 +94,7 @@ bad_ids ids-negative '{"input_ids": [-1]}' "bad:1"
 bad_ids ids-lengths '{"input_ids": [2, 3], "attention_mask": [1]}' "attention_mask"
 bad_ids ids-all-masked '{"input_ids": [2], "attention_mask": [0]}' "every token is masked"
 bad_ids ids-unknown-key '{"input_ids": [2], "labels": [0]}' "labels"
-bad_ids ids-type '{"input_ids": [2], "token_type_ids": [2]}' "token type 2"
+bad_ids ids-type '{"input_ids": [2], "token_type_ids": [2]}' 'found 2, the model has 0 to 1'
 bad_ids ids-no-json 'hello' "input_ids"
 bad_ids ids-empty '{"input_ids": []}' "input_ids"
 check ids-and-text code_of 2 "$run" $model --ids "$TMP/ids" text

@@ -32,8 +32,8 @@ typedef struct pe_model_params {
     const char *exec_layout;
     const char *tune_file; /* NULL = the cache; "" = none */
     pe_pool *pool;         /* used while loading only; NULL = this thread */
-    pe_pooling pooling;      /* of a bare encoder that does not say how it makes embeddings */
-    bool normalize;          /* with pooling: embeddings of length 1 */
+    pe_pooling pooling;    /* of a bare encoder that does not say how it makes embeddings */
+    bool normalize;        /* with pooling: embeddings of length 1 */
 } pe_model_params;
 
 /* path: a model directory. Errors name file and tensor. PE_E_UNSUPPORTED: family, head, activation,
