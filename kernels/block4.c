@@ -1,4 +1,5 @@
-/* kernels/block4.c - packs an int8 matrix as 1x4 blocks, cell by cell.
+/* kernels/block4.c - packs an int8 matrix as short blocks of inputs, cell by cell; models are
+ * packed while their first user waits, so eight codes at a time and without branches on the data.
  * Read next: kernels/block4.h. */
 #include "kernels/block4.h"
 
@@ -16,17 +17,6 @@ static size_t npanels_of(size_t n, const pe_block4_spec *spec)
     return (n + spec->panel - 1) / spec->panel;
 }
 
-/* The four weights at input i of row n; false when all are zero. */
-static bool block_at(int8_t out[4], const pe_matrix *w, size_t n, size_t i)
-{
-    bool any = false;
-    for (size_t j = 0; j < 4; j++) {
-        out[j] = i + j < w->k ? w->s8[n * w->k + i + j] : 0;
-        any |= out[j] != 0;
-    }
-    return any;
-}
-
 static size_t values_at(size_t n, size_t k, const pe_block4_spec *spec)
 {
     size_t ncells = npanels_of(n, spec) * nsplits_of(k, spec);
@@ -34,62 +24,100 @@ static size_t values_at(size_t n, size_t k, const pe_block4_spec *spec)
     return pe_round_up(at, 64);
 }
 
-size_t pe_block4_nbytes(const pe_matrix *w, const pe_block4_spec *spec)
+/* Codes i..i+7 of a row, zeros beyond its end. */
+static uint64_t eight_at(const int8_t *row, size_t i, size_t k)
 {
-    size_t nblocks = 0;
-    int8_t b[4];
-    for (size_t n = 0; n < w->n; n++)
-        for (size_t i = 0; i < w->k; i += 4) nblocks += block_at(b, w, n, i);
-    return values_at(w->n, w->k, spec) + nblocks * (4 * spec->value_nbytes + sizeof(uint16_t));
+    uint64_t codes = 0;
+    memcpy(&codes, row + i, k - i < 8 ? k - i : 8);
+    return codes;
 }
 
-static size_t count_blocks(const pe_matrix *w, size_t n, size_t i0, size_t i1)
+/* The top bit of every lane of `width` codes that is not all zero. */
+static uint64_t marks(uint64_t codes, size_t width)
+{
+    uint64_t top = width == 4 ? 0x8000000080000000 : 0x8000800080008000;
+    return (((codes & ~top) + ~top) | codes) & top;
+}
+
+static size_t count_blocks(const int8_t *row, size_t i0, size_t i1, size_t width)
 {
     size_t count = 0;
-    int8_t b[4];
-    for (size_t i = i0; n < w->n && i < i1; i += 4) count += block_at(b, w, n, i);
+    for (size_t i = i0; i < i1; i += 8) {
+        uint64_t m = marks(eight_at(row, i, i1), width);
+        count += width == 4 ? (m >> 31 & 1) + (m >> 63) : ((m >> 15) * 0x0001000100010001) >> 48;
+    }
     return count;
 }
 
-/* Rows of a cell, most blocks first, in order where equal; insertion, since panels are short. */
-static void sort_rows(pe_block4_row *rows, const pe_matrix *w, size_t n0, size_t i0, size_t i1,
-                      size_t panel)
+size_t pe_block4_nbytes(const pe_matrix *w, const pe_block4_spec *spec)
 {
-    for (size_t r = 0; r < panel; r++) {
-        pe_block4_row row = { (uint16_t)r, (uint16_t)count_blocks(w, n0 + r, i0, i1) };
-        size_t at = r;
-        for (; at && rows[at - 1].count < row.count; at--) rows[at] = rows[at - 1];
-        rows[at] = row;
-    }
+    size_t nblocks = 1; /* packing writes one block too many */
+    for (size_t n = 0; n < w->n; n++)
+        nblocks += count_blocks(w->s8 + n * w->k, 0, w->k, spec->width);
+    return values_at(w->n, w->k, spec) + nblocks * (sizeof(uint32_t) + sizeof(uint16_t));
 }
 
-static void write_values(void *values, uint64_t at, const int8_t b[4], size_t value_nbytes)
+/* Rows of a cell, most blocks first, in order where equal; insertion, since panels are short.
+ * Returns the blocks of the cell. */
+static uint64_t sort_rows(pe_block4_row *rows, const pe_matrix *w, size_t n0, size_t i0, size_t i1,
+                          const pe_block4_spec *spec)
 {
-    int16_t wide[4] = { b[0], b[1], b[2], b[3] };
-    memcpy((char *)values + at * 4 * value_nbytes, value_nbytes == 1 ? (const void *)b : wide,
-           4 * value_nbytes);
+    uint64_t nblocks = 0;
+    for (size_t r = 0; r < spec->panel; r++) {
+        pe_block4_row row = { (uint16_t)r, 0 };
+        size_t at = r;
+        if (n0 + r < w->n)
+            row.count = (uint16_t)count_blocks(w->s8 + (n0 + r) * w->k, i0, i1, spec->width);
+        for (; at && rows[at - 1].count < row.count; at--) rows[at] = rows[at - 1];
+        rows[at] = row;
+        nblocks += row.count;
+    }
+    return nblocks;
+}
+
+static uint32_t value_of(uint64_t codes, size_t width)
+{
+    if (width == 4) return (uint32_t)codes;
+    return (uint16_t)(int8_t)codes | (uint32_t)(int8_t)(codes >> 8) << 16;
+}
+
+/* Every block is written where the next one belongs, and counts if it is not zero. */
+static uint64_t write_row(uint32_t *values, uint16_t *index, uint64_t at, const int8_t *row,
+                          size_t i0, size_t i1, const size_t width)
+{
+    for (size_t i = i0; i < i1; i += 8) {
+        uint64_t codes = eight_at(row, i, i1), m = marks(codes, width);
+        for (size_t j = 0; j < 8; j += width, codes >>= 8 * width % 64, m >>= 8 * width % 64) {
+            values[at] = value_of(codes, width);
+            index[at] = (uint16_t)((i - i0 + j) / width);
+            at += m >> (8 * width - 1) & 1;
+        }
+    }
+    return at;
 }
 
 void pe_block4_pack(void *packed, const pe_matrix *w, const pe_block4_spec *spec)
 {
-    size_t ncells = npanels_of(w->n, spec) * nsplits_of(w->k, spec);
+    size_t nsplits = nsplits_of(w->k, spec), ncells = npanels_of(w->n, spec) * nsplits;
     uint64_t *begin = packed, at = 0;
-    pe_block4_row *rows = (pe_block4_row *)(begin + ncells + 1);
-    begin[ncells] = 0;
-    for (size_t n = 0; n < w->n; n++) begin[ncells] += count_blocks(w, n, 0, w->k);
-    pe_block4 v = pe_block4_view(packed, w->n, w->k, spec); /* begin[ncells] places the indices */
-    for (size_t cell = 0; cell < ncells; cell++, rows += spec->panel) {
-        size_t n0 = cell / v.nsplits * spec->panel, i0 = cell % v.nsplits * spec->split;
+    pe_block4_row *rows = (pe_block4_row *)(begin + ncells + 1), *row = rows;
+    begin[0] = 0;
+    for (size_t cell = 0; cell < ncells; cell++) {
+        size_t n0 = cell / nsplits * spec->panel, i0 = cell % nsplits * spec->split;
         size_t i1 = i0 + spec->split < w->k ? i0 + spec->split : w->k;
-        begin[cell] = at;
-        sort_rows(rows, w, n0, i0, i1, spec->panel);
-        for (size_t r = 0; r < spec->panel && rows[r].count; r++)
-            for (size_t i = i0; i < i1; i += 4) {
-                int8_t b[4];
-                if (!block_at(b, w, n0 + rows[r].row, i)) continue;
-                write_values((void *)v.values, at, b, spec->value_nbytes);
-                ((uint16_t *)v.index)[at++] = (uint16_t)((i - i0) / 4);
-            }
+        begin[cell + 1] = begin[cell] + sort_rows(rows + cell * spec->panel, w, n0, i0, i1, spec);
+    }
+    uint32_t *values = (uint32_t *)((char *)packed + values_at(w->n, w->k, spec));
+    uint16_t *index = (uint16_t *)(values + begin[ncells] + 1);
+    for (size_t cell = 0; cell < ncells; cell++) {
+        size_t n0 = cell / nsplits * spec->panel, i0 = cell % nsplits * spec->split;
+        size_t i1 = i0 + spec->split < w->k ? i0 + spec->split : w->k;
+        row = rows + cell * spec->panel;
+        for (size_t r = 0; r < spec->panel && row[r].count; r++) {
+            const int8_t *codes = w->s8 + (n0 + row[r].row) * w->k;
+            if (spec->width == 4) at = write_row(values, index, at, codes, i0, i1, 4);
+            else at = write_row(values, index, at, codes, i0, i1, 2);
+        }
     }
 }
 
@@ -99,7 +127,7 @@ pe_block4 pe_block4_view(const void *packed, size_t n, size_t k, const pe_block4
     size_t ncells = v.npanels * v.nsplits;
     v.begin = packed;
     v.rows = (const pe_block4_row *)(v.begin + ncells + 1);
-    v.values = (const char *)packed + values_at(n, k, spec);
-    v.index = (const uint16_t *)((const char *)v.values + v.begin[ncells] * 4 * spec->value_nbytes);
+    v.values = (const uint32_t *)((const char *)packed + values_at(n, k, spec));
+    v.index = (const uint16_t *)(v.values + v.begin[ncells] + 1);
     return v;
 }

@@ -1,16 +1,18 @@
-/* kernels/block4.h - packed form of an int8 matrix as the 1x4 blocks that are not all zero.
- * Read next: kernels/block4.c, kernels/avx2/s8_block4_avx2.c, kernels/vnni/s8_block4_vnni.c. */
+/* kernels/block4.h - packed form of an int8 matrix as the short blocks of inputs that are not all
+ * zero. Read next: kernels/block4.c, kernels/body/s8_block4_body.h. */
 #ifndef PE_KERNELS_BLOCK4_H
 #define PE_KERNELS_BLOCK4_H
 
 #include "kernels/kernels.h"
 
-/* How a level wants it. A cell is the part of one panel of outputs that reads one split of the
- * inputs: the activations of a split stay in L1 while all rows of the cell run over them. */
+/* How a level wants it. A block is what one product takes: four codes as bytes, or two as 16-bit
+ * numbers, which then also finds the zero halves of 1x4 blocks. A cell is the part of one panel
+ * of outputs that reads one split of the inputs: the activations of a split stay in L1 while all
+ * rows of the cell run over them. */
 typedef struct pe_block4_spec {
-    size_t panel;        /* outputs, at most 65536 */
-    size_t split;        /* inputs, a multiple of 4 */
-    size_t value_nbytes; /* of a weight: 1, or 2 where the level widens */
+    size_t panel; /* outputs, at most 65536 */
+    size_t split; /* inputs, a multiple of 8 */
+    size_t width; /* inputs of a block: 4 or 2 */
 } pe_block4_spec;
 
 typedef struct pe_block4_row {
@@ -19,13 +21,13 @@ typedef struct pe_block4_row {
 } pe_block4_row;
 
 /* Views into one block of memory. Rows of a cell are sorted by count, so that the length of the
- * inner loop changes seldom and the branch predictor learns it; a panel's last rows may not
- * exist (count 0). */
+ * inner loop changes seldom and the branch predictor learns it; rows that do not exist have
+ * count 0. */
 typedef struct pe_block4 {
     size_t npanels, nsplits;
     const uint64_t *begin;     /* [npanels * nsplits + 1] first block of a cell, panel by panel */
     const pe_block4_row *rows; /* [npanels * nsplits][panel] */
-    const void *values;        /* [nblocks][4] weights */
+    const uint32_t *values;    /* [nblocks] 4 x 8 or 2 x 16 bits */
     const uint16_t *index;     /* [nblocks] block of inputs, from the split's first */
 } pe_block4;
 

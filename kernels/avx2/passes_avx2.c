@@ -73,12 +73,12 @@ size_t pe_zero_below_avx2(float *x, size_t n, float t)
     return equal + pe_zero_below_ref(x + i, n - i, t);
 }
 
-/* Adds 1 to the rank of each lane whose rotation by `step` within its group comes before it. */
+/* Adds 1 to the rank of each lane whose rotation by `step` within its group comes before it: is
+ * larger, or equal where tie is -1. Magnitudes are not negative, so a - 1 is what "equal or
+ * larger" exceeds. */
 static inline __m256i outranked(__m256i rank, __m256i a, __m256i other, __m256i tie)
 {
-    __m256i before = _mm256_or_si256(_mm256_cmpgt_epi32(other, a),
-                                     _mm256_and_si256(_mm256_cmpeq_epi32(other, a), tie));
-    return _mm256_sub_epi32(rank, before);
+    return _mm256_sub_epi32(rank, _mm256_cmpgt_epi32(other, _mm256_add_epi32(a, tie)));
 }
 
 static inline __m256i keep_mask(__m256i rank, int keep)

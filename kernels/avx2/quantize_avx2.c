@@ -39,6 +39,8 @@ static void quantize(int8_t *q, const float *x, size_t n, const range *r)
     size_t i = 0;
     for (; i + 32 <= n; i += 32) {
         __m256 v[4];
+        __builtin_prefetch(x + n + i); /* the next row, whose maximum is looked for first */
+        __builtin_prefetch(x + n + i + 16);
         for (size_t j = 0; j < 4; j++) v[j] = _mm256_loadu_ps(x + i + 8 * j);
         _mm256_storeu_si256((void *)(q + i), codes32(v, r));
     }

@@ -1,7 +1,7 @@
 /* kernels/body/s8_block4_body.h - sparse int8 products over 1x4 blocks of inputs. Tokens lie in
- * tiles, [k/4][4/S8_GROUP][tokens][S8_GROUP], so that a block's weights, broadcast, meet 16
- * tokens a register; blocks that are all zero cost nothing. Include an s8_lanes_*.h first. Read
- * next: kernels/block4.h, kernels/body/s8_store.h. */
+ * tiles, [k/S8_GROUP][tokens][S8_GROUP], so that a group of weights, broadcast, meets the same
+ * inputs of 16 tokens a register; groups that are all zero cost nothing. Include an s8_lanes_*.h
+ * first. Read next: kernels/block4.h, kernels/body/s8_store.h. */
 #ifndef PE_KERNELS_S8_BLOCK4_BODY_H
 #define PE_KERNELS_S8_BLOCK4_BODY_H
 
@@ -9,19 +9,17 @@
 #include "kernels/body/s8_store.h"
 
 enum {
-    S8_PARTS = 4 / S8_GROUP, /* broadcasts of a block */
-    S8_TOKEN = 4 * S8_PARTS, /* bytes of a token in a block of a tile */
-    S8_PANEL = 128,          /* outputs of a task */
-    S8_SPLIT =
-        24576 / S8_MAX_TILE / S8_PARTS / 4 * 4, /* inputs of a cell: its activations take 24 KiB */
+    S8_PANEL = 128, /* outputs of a task */
+    /* inputs of a cell: the activations of the widest tile take 24 KiB */
+    S8_SPLIT = 24576 / S8_MAX_TILE / 4 * S8_GROUP
 };
-static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, 4 / S8_GROUP };
+static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, S8_GROUP };
 
 typedef struct s8_block4 {
     const pe_linear_call *c;
     pe_block4 w;
     char *x; /* tiles one after the other */
-    size_t nblocks, ntiles;
+    size_t ngroups, ntiles;
     char *acc; /* [S8_PANEL][S8_MAX_TILE] sums for each worker */
 } s8_block4;
 
@@ -46,7 +44,7 @@ static size_t s8_tiles_nbytes(size_t m, size_t k)
 {
     size_t tokens = 0;
     while (tokens < m) tokens += s8_tile_width(m - tokens);
-    return tokens * (pe_round_up(k, S8_STEP) / 4) * S8_TOKEN;
+    return tokens * s8_xstep(k);
 }
 
 static size_t s8_block4_scratch(size_t m, size_t n, size_t k, int nthreads)
@@ -63,67 +61,70 @@ static size_t s8_tile_at(const s8_block4 *b, size_t i, size_t *t)
     return s8_tile_width(b->c->m - *t);
 }
 
-/* All rows of a cell over a tile of 16 * Z tokens. U blocks at a time go into sums of their own
- * where Z alone would leave the multipliers waiting for the last product. */
-#define S8_CELL(name, Z, U)                                                                       \
-    static void name(char *sums, const char *x, const pe_block4_row *row, const char *value,      \
-                     const uint16_t *index, bool first)                                           \
-    {                                                                                             \
-        for (size_t r = 0; r < S8_PANEL; r++) {                                                   \
-            char *out = sums + (size_t)row[r].row * Z * 64;                                       \
-            size_t left = row[r].count;                                                           \
-            i16 a[U][Z];                                                                          \
-            S8_UNROLL for (int z = 0; z < Z; z++) a[0][z] =                                       \
-                first ? i_zero() : i_load(out + 64 * z);                                          \
-            S8_UNROLL for (int u = 1; u < U; u++) S8_UNROLL for (int z = 0; z < Z; z++) a[u][z] = \
-                i_zero();                                                                         \
-            for (; left >= U; left -= U, value += U * S8_TOKEN, index += U)                       \
-                S8_UNROLL for (int u = 0; u < U; u++) s8_block(                                   \
-                    a[u], x + (size_t)index[u] * Z * 16 * S8_TOKEN, value + u * S8_TOKEN, Z);     \
-            for (; left; left--, value += S8_TOKEN, index++)                                      \
-                s8_block(a[0], x + (size_t)*index * Z * 16 * S8_TOKEN, value, Z);                 \
-            S8_UNROLL for (int u = 1; u < U; u++) S8_UNROLL for (int z = 0; z < Z; z++) a[0][z] = \
-                i_add(a[0][z], a[u][z]);                                                          \
-            S8_UNROLL for (int z = 0; z < Z; z++) i_store(out + 64 * z, a[0][z]);                 \
-        }                                                                                         \
-    }
-#define S8_UNROLL _Pragma("GCC unroll 8")
-
-/* The empty statement keeps x in one register: GCC would add base and offset for every load
- * anew. */
-V16_INLINE void s8_block(i16 *a, const char *x, const char *value, const int z)
+/* a[i] += the inputs of 16 tokens times a group of weights. The empty statement keeps x in one
+ * register: GCC would add base and offset for every load anew. */
+V16_INLINE void s8_block(i16 *a, const char *x, uint32_t weights, const size_t z)
 {
+    i16 w = i_set1((int32_t)weights);
     __asm__("" : "+r"(x));
-#pragma GCC unroll 2
-    for (int p = 0; p < S8_PARTS; p++) {
-        int32_t group;
-        __builtin_memcpy(&group, value + 4 * p, sizeof group);
-        i16 w = i_set1(group);
 #pragma GCC unroll 8
-        for (int i = 0; i < z; i++) a[i] = i_dot(a[i], i_load(x + (p * z + i) * 64), w);
+    for (size_t i = 0; i < z; i++) a[i] = i_dot(a[i], i_load(x + i * 64), w);
+}
+
+typedef struct s8_cell {
+    char *sums;
+    const char *x;
+    const pe_block4_row *row;
+    const uint32_t *value;
+    const uint16_t *index;
+    bool first; /* of the splits: sums start at 0 */
+} s8_cell;
+
+/* All rows of a cell over a tile of 16 * z tokens, z constant. u blocks at a time go into sums of
+ * their own where z alone would leave the multipliers waiting for the last product. */
+V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t u)
+{
+    for (size_t r = 0; r < S8_PANEL && (c.first || c.row[r].count); r++) {
+        char *out = c.sums + (size_t)c.row[r].row * z * 64;
+        size_t left = c.row[r].count;
+        i16 a[4][8];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < z; i++) a[0][i] = c.first ? i_zero() : i_load(out + 64 * i);
+#pragma GCC unroll 4
+        for (size_t j = 1; j < u; j++)
+#pragma GCC unroll 8
+            for (size_t i = 0; i < z; i++) a[j][i] = i_zero();
+        for (; left >= u; left -= u, c.value += u, c.index += u)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < u; j++) s8_block(a[j], c.x + c.index[j] * z * 64, c.value[j], z);
+        for (; u > 1 && left; left--, c.value++, c.index++)
+            s8_block(a[0], c.x + *c.index * z * 64, *c.value, z);
+#pragma GCC unroll 4
+        for (size_t j = 1; j < u; j++)
+#pragma GCC unroll 8
+            for (size_t i = 0; i < z; i++) a[0][i] = i_add(a[0][i], a[j][i]);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < z; i++) i_store(out + 64 * i, a[0][i]);
     }
 }
-S8_CELL(s8_cell_1, 1, (S8_GROUP == 2 ? 1 : 4))
-S8_CELL(s8_cell_2, 2, (S8_GROUP == 2 ? 1 : 2))
-S8_CELL(s8_cell_4, 4, 1)
-#if S8_MAX_TILE > 64
-S8_CELL(s8_cell_8, 8, 1)
-#endif
 
 static void s8_run_cell(const s8_block4 *b, char *sums, size_t t, size_t width, size_t panel,
                         size_t split)
 {
     size_t cell = panel * b->w.nsplits + split, at = b->w.begin[cell];
-    const pe_block4_row *row = b->w.rows + cell * S8_PANEL;
-    const char *value = (const char *)b->w.values + at * S8_TOKEN;
-    const char *x = b->x + (t * b->nblocks + split * S8_SPLIT / 4 * width) * S8_TOKEN;
+    s8_cell c = { .sums = sums,
+                  .x = b->x + (t * b->ngroups + split * (S8_SPLIT / S8_GROUP) * width) * 4,
+                  .row = b->w.rows + cell * S8_PANEL,
+                  .value = b->w.values + at,
+                  .index = b->w.index + at,
+                  .first = !split };
     switch (width) {
-    case 16: s8_cell_1(sums, x, row, value, b->w.index + at, !split); break;
-    case 32: s8_cell_2(sums, x, row, value, b->w.index + at, !split); break;
+    case 16: s8_run_rows(c, 1, S8_GROUP == 2 ? 2 : 4); break;
+    case 32: s8_run_rows(c, 2, S8_GROUP == 2 ? 1 : 2); break;
 #if S8_MAX_TILE > 64
-    case 128: s8_cell_8(sums, x, row, value, b->w.index + at, !split); break;
+    case 128: s8_run_rows(c, 8, 1); break;
 #endif
-    default: s8_cell_4(sums, x, row, value, b->w.index + at, !split);
+    default: s8_run_rows(c, 4, 1);
     }
 }
 
@@ -142,10 +143,10 @@ static void s8_pack_task(void *arg, size_t index, int worker)
 {
     const s8_block4 *b = arg;
     size_t t, width = s8_tile_at(b, index, &t);
-    char *x = b->x + t * b->nblocks * S8_TOKEN;
+    char *x = b->x + t * b->ngroups * 4;
     (void)worker;
     for (size_t i = 0; i < width; i += 16)
-        for (size_t k = 0; k < b->nblocks * 4; k += S8_STEP)
+        for (size_t k = 0; k < b->ngroups * S8_GROUP; k += S8_STEP)
             s8_pack_corner(x + 4 * i, b->c, t + i, k, width);
 }
 
@@ -195,7 +196,7 @@ static void s8_block4_task(void *arg, size_t index, int worker)
 
 static void s8_block4_run(const pe_linear_call *c)
 {
-    s8_block4 b = { .c = c, .x = c->scratch, .nblocks = pe_round_up(c->k, S8_STEP) / 4 };
+    s8_block4 b = { .c = c, .x = c->scratch, .ngroups = s8_xstep(c->k) / 4 };
     if (!c->m || !c->n) return;
     b.w = pe_block4_view(c->packed, c->n, c->k, &s8_spec);
     b.acc = b.x + s8_tiles_nbytes(c->m, c->k);

@@ -37,14 +37,29 @@ static size_t s8_dense_nbytes(const pe_matrix *w)
     return s8_panels(w->n) * s8_groups(w->k) * S8_STEP;
 }
 
+/* One group of 16 outputs whose rows are `rows`, the codes of input k on; fewer than S8_GROUP where
+ * the row ends, none beyond it. */
+V16_INLINE void s8_pack_group(int8_t *p, const int8_t *const rows[16], size_t k, size_t codes)
+{
+#pragma GCC unroll 16
+    for (size_t i = 0; i < 16; i++) __builtin_memcpy(p + i * S8_GROUP, rows[i] + k, codes);
+}
+
+/* Models are packed while their first user waits: whole groups take one move a row. Outputs that
+ * do not exist repeat the last row and are never stored. */
 static void s8_dense_pack(void *packed, const pe_matrix *w)
 {
     int8_t *p = packed;
-    for (size_t n0 = 0; n0 < w->n; n0 += 16)
-        for (size_t k = 0; k < pe_round_up(w->k, S8_PAD); k += S8_GROUP)
-            for (size_t n = n0; n < n0 + 16; n++)
-                for (size_t i = k; i < k + S8_GROUP; i++)
-                    *p++ = n < w->n && i < w->k ? w->s8[n * w->k + i] : 0;
+    size_t groups = s8_groups(w->k), whole = w->k / S8_GROUP;
+    for (size_t n = 0; n < w->n; n += 16, p += groups * S8_STEP) {
+        const int8_t *rows[16];
+        for (size_t i = 0; i < 16; i++) rows[i] = w->s8 + (n + i < w->n ? n + i : w->n - 1) * w->k;
+        for (size_t g = 0; g < whole; g++)
+            s8_pack_group(p + g * S8_STEP, rows, g * S8_GROUP, S8_GROUP);
+        if (groups == whole) continue;
+        __builtin_memset(p + whole * S8_STEP, 0, (groups - whole) * S8_STEP);
+        s8_pack_group(p + whole * S8_STEP, rows, whole * S8_GROUP, w->k % S8_GROUP);
+    }
 }
 
 static size_t s8_dense_scratch(size_t m, size_t n, size_t k, int nthreads)

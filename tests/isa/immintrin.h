@@ -92,7 +92,7 @@ static inline void pe_emu_dpbusd(int32_t *acc, const uint8_t *x, const int8_t *w
     for (int i = 0; i < 4 * nlanes; i++)
         acc[i / 4] = (int32_t)((uint32_t)acc[i / 4] + (uint32_t)(x[i] * w[i]));
 }
-static inline __m256i pe_emu_dpbusd_256(__m256i acc, __m256i x, __m256i w)
+static __attribute__((noinline, unused)) __m256i pe_emu_dpbusd_256(__m256i acc, __m256i x, __m256i w)
 {
     int32_t sum[8];
     uint8_t u[32];
@@ -106,7 +106,7 @@ static inline __m256i pe_emu_dpbusd_256(__m256i acc, __m256i x, __m256i w)
 #undef _mm256_dpbusd_avx_epi32
 #define _mm256_dpbusd_avx_epi32(acc, x, w) pe_emu_dpbusd_256(acc, x, w)
 
-static inline __m512i pe_emu_dpbusd_512(__m512i acc, __m512i x, __m512i w)
+static __attribute__((noinline, unused)) __m512i pe_emu_dpbusd_512(__m512i acc, __m512i x, __m512i w)
 {
     int32_t sum[16];
     uint8_t u[64];
@@ -120,7 +120,7 @@ static inline __m512i pe_emu_dpbusd_512(__m512i acc, __m512i x, __m512i w)
 #undef _mm512_dpbusd_epi32
 #define _mm512_dpbusd_epi32(acc, x, w) pe_emu_dpbusd_512(acc, x, w)
 
-static inline __m512i pe_emu_madd_epi16(__m512i a, __m512i b)
+static __attribute__((noinline, unused)) __m512i pe_emu_madd_epi16(__m512i a, __m512i b)
 {
     int16_t x[32], y[32];
     int32_t sum[16];
@@ -134,7 +134,7 @@ static inline __m512i pe_emu_madd_epi16(__m512i a, __m512i b)
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16(a, b) pe_emu_madd_epi16(a, b)
 
-static inline __m512i pe_emu_maskz_expand_epi8(uint64_t k, __m512i a)
+static __attribute__((noinline, unused)) __m512i pe_emu_maskz_expand_epi8(uint64_t k, __m512i a)
 {
     int8_t from[64], to[64];
     _mm512_storeu_si512(from, a);
