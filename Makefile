@@ -150,7 +150,7 @@ install: all $(B)/pe.pc $(B)/pe-recipe.pc ## into DESTDIR/PREFIX: bin, lib, incl
 $(B)/isa/%.o: kernels/%.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "CC $< (emulated)")
-	$(Q)$(CC) $(STD) $(WARN) $(OPT) -Wno-psabi -isystem tests/isa $(CPPFLAGS_ALL) $(ISA_avx2) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(STD) $(WARN) $(OPT) -Wno-psabi -Wno-maybe-uninitialized -isystem tests/isa $(CPPFLAGS_ALL) $(ISA_avx2) $(CFLAGS) -c $< -o $@
 $(B)/isa/%.o: tests/kernels/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(WARN) $(OPT) $(CPPFLAGS_ALL) -DPE_EMULATED $(CFLAGS) -c $< -o $@

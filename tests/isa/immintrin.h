@@ -10,6 +10,9 @@
 
 #include "tests/isa/tiles.h"
 
+/* Kernels stay functions: inlined into each other, the stand-ins take minutes to compile. */
+#define V16_INLINE static inline
+
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 
@@ -92,7 +95,8 @@ static inline void pe_emu_dpbusd(int32_t *acc, const uint8_t *x, const int8_t *w
     for (int i = 0; i < 4 * nlanes; i++)
         acc[i / 4] = (int32_t)((uint32_t)acc[i / 4] + (uint32_t)(x[i] * w[i]));
 }
-static __attribute__((noinline, unused)) __m256i pe_emu_dpbusd_256(__m256i acc, __m256i x, __m256i w)
+static __attribute__((noinline, unused)) __m256i pe_emu_dpbusd_256(__m256i acc, __m256i x,
+                                                                   __m256i w)
 {
     int32_t sum[8];
     uint8_t u[32];
@@ -106,7 +110,8 @@ static __attribute__((noinline, unused)) __m256i pe_emu_dpbusd_256(__m256i acc, 
 #undef _mm256_dpbusd_avx_epi32
 #define _mm256_dpbusd_avx_epi32(acc, x, w) pe_emu_dpbusd_256(acc, x, w)
 
-static __attribute__((noinline, unused)) __m512i pe_emu_dpbusd_512(__m512i acc, __m512i x, __m512i w)
+static __attribute__((noinline, unused)) __m512i pe_emu_dpbusd_512(__m512i acc, __m512i x,
+                                                                   __m512i w)
 {
     int32_t sum[16];
     uint8_t u[64];
