@@ -54,10 +54,10 @@ static pe_status check_params(pe_quant_job *j, pe_error *err)
     if (j->static_inputs && p->calib == NULL)
         return pe_fail(err, PE_E_ARG,
                        "activations static: ranges come from data; give --calib FILE");
-    if (!j->static_inputs && (p->range != NULL || p->asymmetric))
+    if (!j->static_inputs && (p->range != NULL || p->symmetric))
         return pe_fail(err, PE_E_ARG,
                        "%s: only static activations have a range; add --activations static",
-                       p->range != NULL ? "range" : "asymmetric");
+                       p->range != NULL ? "range" : "symmetric");
     if (p->max_error > 0 && p->calib == NULL)
         return pe_fail(err, PE_E_ARG,
                        "max-error %g: errors are measured on data; give --calib FILE",

@@ -24,7 +24,7 @@ static void fix_range(pe_quant_module *m)
     float lo = fmaxf(l->lo, -l->clip), hi = fminf(l->hi, l->clip);
 
     m->rule.fixed = true;
-    m->rule.asymmetric = m->job->params->asymmetric && one_sided(lo, hi);
+    m->rule.asymmetric = !m->job->params->symmetric && one_sided(lo, hi);
     m->rule.zero = 0;
     if (m->rule.asymmetric) pe_range_asymmetric(&m->rule.scale, &m->rule.zero, lo, hi);
     else m->rule.scale = pe_range_scale(l->clip, 127);

@@ -29,7 +29,7 @@ static const pe_field quantize_fields[] = {
     { "calib", PE_FIELD_DATA, AT(calib), 0, 0, NULL },
     { "calib_rows", PE_FIELD_INT, AT(calib_rows), 1, 1e9, NULL },
     { "range", PE_FIELD_RANGE, AT(quant.range), 0, 0, NULL },
-    { "asymmetric", PE_FIELD_BOOL, AT(quant.asymmetric), 0, 0, NULL },
+    { "symmetric", PE_FIELD_BOOL, AT(quant.symmetric), 0, 0, NULL },
     { "embeddings", PE_FIELD_BOOL, AT(quant.embeddings), 0, 0, NULL },
     { "keep_float", PE_FIELD_ONLY, AT(keep_float), 0, 0, NULL },
     { "max_error", PE_FIELD_NUMBER, AT(quant.max_error), 0, 1, NULL },

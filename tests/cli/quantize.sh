@@ -70,13 +70,14 @@ check calibrated-errors-small below "$TMP/calibrated" error 0.1
 check calibrated-ranked ranked "$TMP/calibrated"
 check calibrated-rows grep -q '"rows": 100' "$TMP/calibrated/pe-report.json"
 check calibrated-same-weights [ "$(grep '"content"' "$TMP/calibrated/pe-report.json")" = "$(grep '"content"' "$TMP/dynamic/pe-report.json")" ]
+check symmetric code_of 0 "$quantize" "$model" -o "$TMP/symmetric" --calib "$data" --activations static --symmetric
+check symmetric-scales count_is "$TMP/symmetric" input_scale 24
+check symmetric-zeros all_are "$TMP/symmetric" input_zero_point 0
+check symmetric-config grep -q '"strategy": "tensor"' "$TMP/symmetric/config.json"
 check static code_of 0 "$quantize" "$model" -o "$TMP/static" --calib "$data" --activations static
+check static-zeros-after-gelu [ "$(values "$TMP/static" input_zero_point | grep -vc '^0$')" -eq 4 ]
 check static-scales count_is "$TMP/static" input_scale 24
-check static-symmetric all_are "$TMP/static" input_zero_point 0
-check static-config grep -q '"strategy": "tensor"' "$TMP/static/config.json"
-check asymmetric code_of 0 "$quantize" "$model" -o "$TMP/asymmetric" --calib "$data" --activations static --asymmetric
-check asymmetric-after-gelu [ "$(values "$TMP/asymmetric" input_zero_point | grep -vc '^0$')" -eq 4 ]
-check asymmetric-group grep -q '"group_1"' "$TMP/asymmetric/config.json"
+check static-group grep -q '"group_1"' "$TMP/static/config.json"
 for range in percentile:99.9 mse absmax; do
     check "range-$range" code_of 0 "$quantize" "$model" -o "$TMP/r-$range" --calib "$data" --activations static --range $range
 done
@@ -100,15 +101,15 @@ check sparse-dense-name test -f "$TMP/sparse-dense/model.safetensors"
 
 # ---- equal bytes ----
 for n in 1 2 3 5; do
-    check "threads-$n" code_of 0 "$quantize" "$model" -o "$TMP/t$n" --calib "$data" --activations static --asymmetric \
+    check "threads-$n" code_of 0 "$quantize" "$model" -o "$TMP/t$n" --calib "$data" --activations static \
         --range percentile:99.99 --calib-rows 64 -j$n
     check "threads-$n-equal" diff -r "$TMP/t1" "$TMP/t$n"
 done
 check elsewhere code_of 0 env -C "$TMP" LC_ALL=de_DE.UTF-8 LANG=tr_TR.UTF-8 TZ=Asia/Tokyo "$quantize" "$model" \
-    -o elsewhere --calib "$data" --activations static --asymmetric --range percentile:99.99 --calib-rows 64
+    -o elsewhere --calib "$data" --activations static --range percentile:99.99 --calib-rows 64
 check elsewhere-equal diff -r "$TMP/t1" "$TMP/elsewhere"
 check level-ref code_of 0 env PE_CPU=ref "$quantize" "$model" -o "$TMP/tref" --calib "$data" --activations static \
-    --asymmetric --range percentile:99.99 --calib-rows 64
+    --range percentile:99.99 --calib-rows 64
 check level-ref-equal diff -r "$TMP/t1" "$TMP/tref"
 
 # ---- plan ----

@@ -161,7 +161,7 @@ static const mistake mistakes[] = {
     { HEAD "  - quantize: {range: 'percentile:0'}\n", 5, 23, "percentile" },
     { HEAD "  - quantize: {range: percentile}\n", 5, 23, "percentile" },
     { HEAD "  - quantize: {scheme: w4a4}\n", 5, 24, "w8a8 w8a16" },
-    { HEAD "  - quantize: {asymmetric: yes}\n", 5, 28, "true or false" },
+    { HEAD "  - quantize: {symmetric: yes}\n", 5, 27, "true or false" },
     { HEAD "  - quantize: {calib_rows: 1.5}\n", 5, 28, "whole number" },
     { HEAD "  - quantize: {calib_rows: 010}\n", 5, 28, "whole number" },
     { HEAD "  - quantize: {calib_rows: 99999999999999999999}\n", 5, 28, "whole number" },

@@ -15,10 +15,10 @@ typedef struct pe_quant_params {
     const char *activations; /* NULL = "dynamic" per token; "static" per tensor (needs calib) */
     const char *calib;       /* data file, NULL = none; gives static ranges and the error report */
     pe_data_params calib_data;
-    size_t calib_rows;         /* 0 = 512 */
-    const char *range;         /* NULL = "absmax"; "percentile:99.99"; "mse" */
-    bool asymmetric;           /* static: zero point where the inputs are one-sided (after GELU) */
-    bool embeddings;           /* word embeddings to int8 a row too */
+    size_t calib_rows; /* 0 = 512 */
+    const char *range; /* NULL = "absmax"; "percentile:99.99"; "mse" */
+    bool symmetric;  /* static: no zero points; without it one-sided inputs (after GELU) get one */
+    bool embeddings; /* word embeddings to int8 a row too */
     const pe_pick *keep_float; /* modules that stay float, by name */
     size_t nkeep_float;
     double max_error; /* > 0: modules above this relative output error stay float (needs calib) */
