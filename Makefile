@@ -134,6 +134,8 @@ FUZZ_SECONDS ?= 30
 fuzz: ## mutate good inputs for FUZZ_SECONDS each, under the sanitizers
 	$(Q)$(MAKE) --no-print-directory MODE=asan fuzzers
 	$(Q)set -e; for f in $(FUZZ_SRC:.c=); do build/asan/$$f $(FUZZ_SECONDS); done
+faults: ## plant faults in a copy of the code, one by one: do the tests notice?
+	$(Q)tests/faults/run.sh
 format: ## apply .clang-format
 	clang-format -i $(FORMATTED)
 
