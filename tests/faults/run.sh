@@ -19,7 +19,7 @@ cd "$work/tree" || exit 2
 make -j"$(nproc)" all units >"$work/build.log" 2>&1 || { tail "$work/build.log"; exit 2; }
 
 # Programs whose path matches the extended regular expression; all of them for an empty one.
-suites() { { ls build/release/tests/*/test_* | grep -v '\.[do]$'; ls tests/cli/*.sh; } | grep -E "$1"; }
+suites() { find build/release/tests tests/cli -type f \( -name 'test_*' ! -name '*.*' -o -name '*.sh' \) | sort | grep -E "$1"; }
 
 # True when a test fails.
 caught() {
