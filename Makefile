@@ -63,7 +63,7 @@ BENCHES    := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
 FUZZERS    := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 SO         := libpe.so.$(VERSION)
 
-.PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench \
+.PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench faults \
         fuzz format install clean help FORCE
 .SECONDARY:
 all: lib tools ## build the library and the tools (default)

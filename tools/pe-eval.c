@@ -55,7 +55,7 @@ static const pe_option options[] = {
 static const pe_command command = {
     .name = "pe-eval",
     .usage = "MODEL --data FILE [--baseline MODEL --max-drop X] [options]",
-    .summary = "evaluate a model on labelled rows, alone or against a baseline",
+    .summary = "Evaluate a model on labelled rows, alone or against a baseline.",
     .examples = "  pe-eval model --data dev.tsv\n"
                 "  pe-eval out --data dev.tsv --data test.tsv --baseline model --max-drop 0.02\n"
                 "  pe-eval out --data pairs.tsv --text2 text2 --label score --json\n",
