@@ -86,8 +86,7 @@ static void bm_panel(const s8_bitmask *b, size_t panel)
         _Alignas(64) int32_t sums[BM_TOKENS][16];
         for (size_t g = 0; g < 16 / BM_ROWS; g++)
             bm_groups(&sums[0][BM_ROWS * g], b, panel * (16 / BM_ROWS) + g, t, tokens);
-        for (size_t i = 0; i < tokens; i++)
-            s8_store_row(c, &out, t + i, i_load(sums[i]), s8_excess(c, t + i));
+        for (size_t i = 0; i < tokens; i++) s8_store_row(c, &out, t + i, i_load(sums[i]));
         s8_activate(c->y + t * c->ldy + out.n, c->ldy, tokens, out.count, c->act);
     }
 }

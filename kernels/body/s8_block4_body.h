@@ -9,10 +9,13 @@
 #include "kernels/body/s8_store.h"
 
 enum {
-    S8_PANEL = 128, /* outputs of a task */
+    S8_MAX_TILE = 64, /* tokens of the widest tile */
+    S8_PANEL = 64,    /* outputs of a task: its sums of a tile take 16 KiB */
     /* inputs of a cell: the activations of the widest tile take 24 KiB */
     S8_SPLIT = 24576 / S8_MAX_TILE / 4 * S8_GROUP
 };
+/* Blocks at a time over a tile of 16 * z tokens: 1, 2 or 4. */
+#define S8_UNROLL(z) (S8_SUMS / (z) > 4 ? 4 : S8_SUMS / (z) > 1 ? S8_SUMS / (z) : 1)
 static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, S8_GROUP };
 
 typedef struct s8_block4 {
@@ -67,7 +70,7 @@ V16_INLINE void s8_block(i16 *a, const char *x, uint32_t weights, const size_t z
 {
     i16 w = i_set1((int32_t)weights);
     __asm__("" : "+r"(x));
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (size_t i = 0; i < z; i++) a[i] = i_dot(a[i], i_load(x + i * 64), w);
 }
 
@@ -87,23 +90,27 @@ V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t u)
     for (size_t r = 0; r < S8_PANEL && (c.first || c.row[r].count); r++) {
         char *out = c.sums + (size_t)c.row[r].row * z * 64;
         size_t left = c.row[r].count;
-        i16 a[4][8];
-#pragma GCC unroll 8
+        i16 a[4][4];
+#pragma GCC unroll 4
         for (size_t i = 0; i < z; i++) a[0][i] = c.first ? i_zero() : i_load(out + 64 * i);
 #pragma GCC unroll 4
         for (size_t j = 1; j < u; j++)
-#pragma GCC unroll 8
-            for (size_t i = 0; i < z; i++) a[j][i] = i_zero();
-        for (; left >= u; left -= u, c.value += u, c.index += u)
 #pragma GCC unroll 4
-            for (size_t j = 0; j < u; j++) s8_block(a[j], c.x + c.index[j] * z * 64, c.value[j], z);
+            for (size_t i = 0; i < z; i++) a[j][i] = i_zero();
+        for (; left >= u; left -= u, c.value += u, c.index += u) {
+            uint64_t index = 0; /* all u of them in one load */
+            __builtin_memcpy(&index, c.index, u * sizeof *c.index);
+#pragma GCC unroll 4
+            for (size_t j = 0; j < u; j++, index >>= 16)
+                s8_block(a[j], c.x + (index & 0xffff) * z * 64, c.value[j], z);
+        }
         for (; u > 1 && left; left--, c.value++, c.index++)
             s8_block(a[0], c.x + *c.index * z * 64, *c.value, z);
 #pragma GCC unroll 4
         for (size_t j = 1; j < u; j++)
-#pragma GCC unroll 8
+#pragma GCC unroll 4
             for (size_t i = 0; i < z; i++) a[0][i] = i_add(a[0][i], a[j][i]);
-#pragma GCC unroll 8
+#pragma GCC unroll 4
         for (size_t i = 0; i < z; i++) i_store(out + 64 * i, a[0][i]);
     }
 }
@@ -119,12 +126,9 @@ static void s8_run_cell(const s8_block4 *b, char *sums, size_t t, size_t width, 
                   .index = b->w.index + at,
                   .first = !split };
     switch (width) {
-    case 16: s8_run_rows(c, 1, S8_GROUP == 2 ? 2 : 4); break;
-    case 32: s8_run_rows(c, 2, S8_GROUP == 2 ? 1 : 2); break;
-#if S8_MAX_TILE > 64
-    case 128: s8_run_rows(c, 8, 1); break;
-#endif
-    default: s8_run_rows(c, 4, 1);
+    case 16: s8_run_rows(c, 1, S8_UNROLL(1)); break;
+    case 32: s8_run_rows(c, 2, S8_UNROLL(2)); break;
+    default: s8_run_rows(c, 4, S8_UNROLL(4));
     }
 }
 
@@ -150,29 +154,22 @@ static void s8_pack_task(void *arg, size_t index, int worker)
             s8_pack_corner(x + 4 * i, b->c, t + i, k, width);
 }
 
-/* Sixteen outputs by 16 tokens: tokens are the lanes until the transposition. */
+/* Sixteen outputs by 16 tokens: the lanes are tokens until the transposition. Sums of outputs that
+ * do not exist are there, but not stored. */
 static void s8_store_corner(const pe_linear_call *c, const char *sums, size_t width, size_t n,
                             size_t t)
 {
-    size_t rows = c->m - t < 16 ? c->m - t : 16, cols = c->n - n < 16 ? c->n - n : 16;
-    v16 xscale = v_load_n(c->xscale + t, rows);
-    i16 v[16], excess = i_zero();
-    if (S8_GROUP != 2) excess = i_set1(128);
-    if (S8_GROUP != 2 && c->xzero) excess = i_add(excess, i_load_n(c->xzero + t, rows));
-    for (size_t r = 0; r < 16; r++) {
-        v[r] = i_zero();
-        if (r >= cols) continue;
-        i16 acc = i_load(sums + r * width * 4);
-        if (S8_GROUP != 2) acc = i_sub(acc, i_mul(excess, i_set1(c->wsum[n + r])));
-        v16 f = v_mul(i_to_float(acc), xscale);
-        v[r] = v_as_int(v_fma(f, v_set1(c->wscale[n + r]), v_set1(c->bias ? c->bias[n + r] : 0)));
-    }
+    size_t rows = c->m - t < 16 ? c->m - t : 16;
+    s8_panel out = s8_panel_at(c, n);
+    i16 v[16];
+#pragma GCC unroll 16
+    for (size_t r = 0; r < 16; r++) v[r] = i_load(sums + r * width * 4);
     i_transpose(v);
-    for (size_t r = 0; r < rows; r++) {
-        float *y = c->y + (t + r) * c->ldy + n;
-        if (cols == 16) v_store(y, v_as_float(v[r]));
-        else v_store_n(y, v_as_float(v[r]), cols);
-    }
+    if (rows == 16)
+#pragma GCC unroll 16
+        for (size_t r = 0; r < 16; r++) s8_store_row(c, &out, t + r, v[r]);
+    else
+        for (size_t r = 0; r < rows; r++) s8_store_row(c, &out, t + r, v[r]);
 }
 
 /* One task: a panel of outputs for a tile of tokens. */

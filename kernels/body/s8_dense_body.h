@@ -113,8 +113,7 @@ V16_INLINE void s8_tile_run(const s8_dense *d, const size_t rows, const size_t p
     for (size_t p = 0; p < panels; p++) {
         s8_panel out = s8_panel_at(d->c, 16 * (panel + p));
 #pragma GCC unroll 6
-        for (size_t r = 0; r < rows; r++)
-            s8_store_row(d->c, &out, token + r, acc[r][p], s8_excess(d->c, token + r));
+        for (size_t r = 0; r < rows; r++) s8_store_row(d->c, &out, token + r, acc[r][p]);
     }
 }
 

@@ -6,20 +6,22 @@
 
 #include "kernels/body/v16_avx512.h"
 
-#define S8_PANELS   4   /* 64 outputs by 6 tokens: 24 sums */
-#define S8_MAX_TILE 128 /* tokens of the widest tile over 1x4 blocks: 8 registers */
+#define S8_PANELS 4 /* 64 outputs by 6 tokens: 24 sums */
+/* Sums over 1x4 blocks in registers: vpdpbusd takes long to give one, two of them start every
+ * cycle. */
+#define S8_SUMS (S8_GROUP == 2 ? 8 : 16)
 
 V16_INLINE i16 i_zero(void)
 {
-    return _mm512_setzero_si512();
+    return (i16)_mm512_setzero_si512();
 }
 V16_INLINE i16 i_load(const void *p)
 {
-    return _mm512_load_si512(p);
+    return (i16)_mm512_load_si512(p);
 }
 V16_INLINE void i_store(void *p, i16 a)
 {
-    _mm512_store_si512(p, a);
+    _mm512_store_si512(p, (__m512i)a);
 }
 V16_INLINE i16 i_load_n(const int32_t *p, size_t n)
 {
@@ -27,22 +29,22 @@ V16_INLINE i16 i_load_n(const int32_t *p, size_t n)
 }
 V16_INLINE i16 i_mul(i16 a, i16 b)
 {
-    return _mm512_mullo_epi32(a, b);
+    return (i16)_mm512_mullo_epi32((__m512i)a, (__m512i)b);
 }
 
 V16_INLINE i16 i_dot(i16 acc, i16 x, i16 w)
 {
 #if S8_GROUP == 2
-    return _mm512_add_epi32(acc, _mm512_madd_epi16(x, w));
+    return acc + (i16)_mm512_madd_epi16((__m512i)x, (__m512i)w);
 #else
-    return _mm512_dpbusd_epi32(acc, x, w);
+    return (i16)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)x, (__m512i)w);
 #endif
 }
 
 V16_INLINE i16 i_weights(const int8_t *p)
 {
 #if S8_GROUP == 2
-    return _mm512_cvtepi8_epi16(_mm256_load_si256((const __m256i *)(const void *)p));
+    return (i16)_mm512_cvtepi8_epi16(_mm256_load_si256((const __m256i *)(const void *)p));
 #else
     return i_load(p);
 #endif
@@ -51,38 +53,40 @@ V16_INLINE i16 i_weights(const int8_t *p)
 V16_INLINE i16 i_codes(const int8_t *q, int32_t zero)
 {
 #if S8_GROUP == 2
-    return _mm512_sub_epi16(i_weights(q), _mm512_set1_epi16((int16_t)zero));
+    return (i16)_mm512_sub_epi16((__m512i)i_weights(q), _mm512_set1_epi16((int16_t)zero));
 #else
     (void)zero;
-    return _mm512_xor_si512(i_load(q), _mm512_set1_epi8((char)0x80));
+    return i_load(q) ^ (i16)_mm512_set1_epi8((char)0x80);
 #endif
 }
 
 V16_INLINE void i_transpose(i16 v[16])
 {
-    i16 t[16];
+    __m512i t[16], r[16];
+    for (int i = 0; i < 16; i++) r[i] = (__m512i)v[i];
     for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
     }
     for (int i = 0; i < 4; i++) {
-        v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        v[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        v[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        v[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
     }
     for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
     }
     for (int i = 0; i < 4; i++) {
-        v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-        v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-        v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
     }
+    for (int i = 0; i < 16; i++) v[i] = (i16)r[i];
 }
 
 #endif

@@ -26,22 +26,10 @@ static inline void s8_prepare_row(char *x, size_t nbytes, const pe_linear_call *
         i_store(x + i, i_codes(q + i / 4 * S8_GROUP, c->xzero ? c->xzero[t] : 0));
 }
 
-/* What the sums of token t still hold too much of, in units of wsum: bytes + 128 times the
- * weights. */
-V16_INLINE int32_t s8_excess(const pe_linear_call *c, size_t t)
-{
-#if S8_GROUP == 2
-    (void)c, (void)t;
-    return 0;
-#else
-    return 128 + (c->xzero ? c->xzero[t] : 0);
-#endif
-}
-
 /* What a panel of 16 outputs needs. */
 typedef struct s8_panel {
     v16 scale, bias;
-    i16 wsum;
+    i16 wsum, flip;  /* flip: what bytes + 128 add to the sums */
     size_t n, count; /* first output, outputs that exist */
 } s8_panel;
 
@@ -51,15 +39,16 @@ V16_INLINE s8_panel s8_panel_at(const pe_linear_call *c, size_t n)
     p.scale = v_load_n(c->wscale + n, p.count);
     p.bias = c->bias ? v_load_n(c->bias + n, p.count) : v_zero();
     p.wsum = S8_GROUP == 2 ? i_zero() : i_load_n(c->wsum + n, p.count);
+    p.flip = i_mul(p.wsum, i_set1(128));
     return p;
 }
 
-/* acc holds `excess` times wsum too much. */
-V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc,
-                             int32_t excess)
+/* acc: the sums of token t as the products leave them. */
+V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc)
 {
     float *y = c->y + t * c->ldy + p->n;
-    if (S8_GROUP != 2) acc = i_sub(acc, i_mul(p->wsum, i_set1(excess)));
+    if (S8_GROUP != 2) acc = i_sub(acc, p->flip);
+    if (S8_GROUP != 2 && c->xzero) acc = i_sub(acc, i_mul(p->wsum, i_set1(c->xzero[t])));
     v16 v = v_fma(v_mul(i_to_float(acc), v_set1(c->xscale[t])), p->scale, p->bias);
     if (p->count == 16) v_store(y, v);
     else v_store_n(y, v, p->count);

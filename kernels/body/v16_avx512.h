@@ -25,7 +25,9 @@ enum {
 enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 4 };
 
 typedef __m512 v16;
-typedef __m512i i16;
+/* Sixteen 32-bit lanes by type: were sums of the type __m512i, eight 64-bit lanes, GCC would copy
+ * each one before and after every vpdpbusd. */
+typedef int i16 __attribute__((vector_size(64)));
 
 V16_INLINE v16 v_zero(void)
 {
@@ -102,43 +104,43 @@ V16_INLINE v16 v_first_n(size_t n, v16 x, v16 y)
 }
 V16_INLINE i16 v_as_int(v16 a)
 {
-    return _mm512_castps_si512(a);
+    return (i16)_mm512_castps_si512(a);
 }
 V16_INLINE v16 v_as_float(i16 a)
 {
-    return _mm512_castsi512_ps(a);
+    return _mm512_castsi512_ps((__m512i)a);
 }
 V16_INLINE i16 i_set1(int32_t x)
 {
-    return _mm512_set1_epi32(x);
+    return (i16)_mm512_set1_epi32(x);
 }
 V16_INLINE i16 i_add(i16 a, i16 b)
 {
-    return _mm512_add_epi32(a, b);
+    return a + b;
 }
 V16_INLINE i16 i_sub(i16 a, i16 b)
 {
-    return _mm512_sub_epi32(a, b);
+    return a - b;
 }
 V16_INLINE i16 i_shl23(i16 a)
 {
-    return _mm512_slli_epi32(a, 23);
+    return (i16)_mm512_slli_epi32((__m512i)a, 23);
 }
 V16_INLINE i16 i_shl16(i16 a)
 {
-    return _mm512_slli_epi32(a, 16);
+    return (i16)_mm512_slli_epi32((__m512i)a, 16);
 }
 V16_INLINE v16 i_to_float(i16 a)
 {
-    return _mm512_cvtepi32_ps(a);
+    return _mm512_cvtepi32_ps((__m512i)a);
 }
 V16_INLINE i16 i_load_u16(const uint16_t *p)
 {
-    return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return (i16)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 V16_INLINE i16 i_load_s8(const int8_t *p)
 {
-    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return (i16)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 V16_INLINE v16 v_load_f16(const uint16_t *p)
 {
