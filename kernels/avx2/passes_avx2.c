@@ -2,6 +2,7 @@
  * Magnitudes are compared as the integers of their bits: the same order, NaN above all.
  * Read next: kernels/ref/ref_passes.c. */
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "kernels/variants.h"
@@ -161,4 +162,30 @@ size_t pe_count_zero_avx2(const void *x, size_t n, size_t elem_nbytes)
     default: count = count_whole(p, whole, 8);
     }
     return count + pe_count_zero_ref(p + whole, n - whole / elem_nbytes, elem_nbytes);
+}
+
+/* As integers without the sign, NaN and Inf are above every finite number. */
+float pe_absmax_f32_avx2(const float *x, size_t n)
+{
+    __m256i mask = _mm256_set1_epi32(0x7fffffff), m[4];
+    uint32_t lane[8], most = 0;
+    float result;
+    size_t i = 0;
+    for (size_t j = 0; j < 4; j++) m[j] = _mm256_setzero_si256();
+    for (; i + 32 <= n; i += 32)
+        for (size_t j = 0; j < 4; j++) {
+            __m256i v = _mm256_loadu_si256((const void *)(x + i + 8 * j));
+            m[j] = _mm256_max_epu32(m[j], _mm256_and_si256(v, mask));
+        }
+    m[0] = _mm256_max_epu32(_mm256_max_epu32(m[0], m[1]), _mm256_max_epu32(m[2], m[3]));
+    _mm256_storeu_si256((void *)lane, m[0]);
+    for (size_t j = 0; j < 8; j++) most = lane[j] > most ? lane[j] : most;
+    for (; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    memcpy(&result, &most, sizeof result);
+    return most < 0x7f800000 ? result : NAN;
 }

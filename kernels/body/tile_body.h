@@ -58,58 +58,36 @@ V16_INLINE void tile_run(const tile_args *t, const size_t rows, const size_t pan
 }
 
 typedef void tile_fn(const tile_args *t, size_t cols);
-static void tile_6_1(const tile_args *t, size_t cols)
-{
-    tile_run(t, 6, 1, cols);
-}
-static void tile_5_1(const tile_args *t, size_t cols)
-{
-    tile_run(t, 5, 1, cols);
-}
-static void tile_4_1(const tile_args *t, size_t cols)
-{
-    tile_run(t, 4, 1, cols);
-}
-static void tile_3_1(const tile_args *t, size_t cols)
-{
-    tile_run(t, 3, 1, cols);
-}
-static void tile_2_1(const tile_args *t, size_t cols)
-{
-    tile_run(t, 2, 1, cols);
-}
-static void tile_1_1(const tile_args *t, size_t cols)
-{
-    tile_run(t, 1, 1, cols);
-}
-static void tile_6_wide(const tile_args *t, size_t cols)
-{
-    tile_run(t, 6, V16_WIDE_6, cols);
-}
-static void tile_5_wide(const tile_args *t, size_t cols)
-{
-    tile_run(t, 5, V16_WIDE_5, cols);
-}
-static void tile_4_wide(const tile_args *t, size_t cols)
-{
-    tile_run(t, 4, V16_WIDE_4, cols);
-}
-static void tile_3_wide(const tile_args *t, size_t cols)
-{
-    tile_run(t, 3, V16_WIDE_3, cols);
-}
-static void tile_2_wide(const tile_args *t, size_t cols)
-{
-    tile_run(t, 2, V16_WIDE_2, cols);
-}
-static void tile_1_wide(const tile_args *t, size_t cols)
-{
-    tile_run(t, 1, V16_WIDE_1, cols);
-}
+#define TILE(name, rows, panels)                      \
+    static void name(const tile_args *t, size_t cols) \
+    {                                                 \
+        tile_run(t, rows, panels, cols);              \
+    }
+TILE(tile_1_1, 1, 1)
+TILE(tile_2_1, 2, 1)
+TILE(tile_3_1, 3, 1)
+TILE(tile_4_1, 4, 1)
+TILE(tile_5_1, 5, 1)
+TILE(tile_6_1, 6, 1)
+TILE(tile_1_2, 1, 2)
+TILE(tile_2_2, 2, 2)
+TILE(tile_3_2, 3, 2)
+TILE(tile_4_2, 4, 2)
+TILE(tile_5_2, 5, 2)
+TILE(tile_6_2, 6, 2)
+TILE(tile_1_wide, 1, V16_WIDE_1)
+TILE(tile_2_wide, 2, V16_WIDE_2)
+TILE(tile_3_wide, 3, V16_WIDE_3)
+TILE(tile_4_wide, 4, V16_WIDE_4)
+TILE(tile_5_wide, 5, V16_WIDE_5)
+TILE(tile_6_wide, 6, V16_WIDE_6)
+#undef TILE
 
-/* By the number of rows: one panel, or as many as keep the FMA units busy. */
+/* By the number of rows: one panel, two (a head of 32), or as many as keep the FMA units busy. */
 static tile_fn *const tile_one[TILE_ROWS + 1] = { NULL,     tile_1_1, tile_2_1, tile_3_1,
                                                   tile_4_1, tile_5_1, tile_6_1 };
+static tile_fn *const tile_two[TILE_ROWS + 1] = { NULL,     tile_1_2, tile_2_2, tile_3_2,
+                                                  tile_4_2, tile_5_2, tile_6_2 };
 static tile_fn *const tile_wide[TILE_ROWS + 1] = { NULL,        tile_1_wide, tile_2_wide,
                                                    tile_3_wide, tile_4_wide, tile_5_wide,
                                                    tile_6_wide };
@@ -131,13 +109,15 @@ static void tile_block(const tile_args *block, size_t rows, size_t cols, tile_do
            longer = rows % ntiles; /* the first `longer` tiles have a row more */
     size_t width = 16 * tile_width[base + (longer > 0)];
     for (size_t col = 0; col < cols;) {
-        size_t step = cols - col >= width ? width : cols - col < 16 ? cols - col : 16;
+        size_t left = cols - col;
+        size_t step = left >= width ? width : left >= 32 && width > 32 ? 32 : left < 16 ? left : 16;
+        tile_fn *const *run = step <= 16 ? tile_one : step == width ? tile_wide : tile_two;
         tile_args t = *block;
         t.w += col / 16 * t.panel;
         t.y += col;
         for (size_t i = 0; i < ntiles; i++) {
             size_t r = base + (i < longer);
-            (step > 16 ? tile_wide : tile_one)[r](&t, step);
+            run[r](&t, step);
             if (done) done(arg, t.y, t.ldy, r, col, step);
             t.x += r * t.ldx;
             t.y += r * t.ldy;

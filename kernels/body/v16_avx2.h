@@ -165,6 +165,25 @@ V16_INLINE i16 i_load_s8(const int8_t *p)
     __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
     return (i16){ _mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)) };
 }
+/* Rounded to nearest, ties to even. */
+V16_INLINE i16 i_from_float(v16 a)
+{
+    return (i16){ _mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi) };
+}
+/* The low bytes of lanes that are codes, -128..127. */
+V16_INLINE void i_store_s8(int8_t *p, i16 a)
+{
+    __m256i pairs = _mm256_packs_epi32(a.lo, a.hi); /* in 128-bit halves: 0-3 8-11, 4-7 12-15 */
+    __m128i codes =
+        _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_shuffle_epi32(codes, 0xd8));
+}
+V16_INLINE void i_store_s8_n(int8_t *p, i16 a, size_t n)
+{
+    int8_t codes[16];
+    i_store_s8(codes, a);
+    __builtin_memcpy(p, codes, n);
+}
 V16_INLINE v16 v_load_f16(const uint16_t *p)
 {
     return (v16){ _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),

@@ -142,6 +142,18 @@ V16_INLINE i16 i_load_s8(const int8_t *p)
 {
     return (i16)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
+V16_INLINE i16 i_from_float(v16 a)
+{
+    return (i16)_mm512_cvtps_epi32(a);
+}
+V16_INLINE void i_store_s8(int8_t *p, i16 a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)a));
+}
+V16_INLINE void i_store_s8_n(int8_t *p, i16 a, size_t n)
+{
+    _mm512_mask_cvtepi32_storeu_epi8(p, v_mask_n(n), (__m512i)a);
+}
 V16_INLINE v16 v_load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));

@@ -47,6 +47,38 @@ static inline __m256 pe_emu_extractf32x8_ps(__m512 a, int half)
 #undef _mm512_extractf32x8_ps
 #define _mm512_extractf32x8_ps(a, half) pe_emu_extractf32x8_ps(a, half)
 
+static inline __m512i pe_emu_cvtps_epi32(__m512 a)
+{
+    float from[16];
+    int32_t to[16];
+    _mm512_storeu_ps(from, a);
+    for (int i = 0; i < 16; i++) to[i] = _mm_cvtss_si32(_mm_set_ss(from[i]));
+    return _mm512_loadu_si512(to);
+}
+#undef _mm512_cvtps_epi32
+#define _mm512_cvtps_epi32(a) pe_emu_cvtps_epi32(a)
+
+static inline __m128i pe_emu_cvtepi32_epi8(__m512i a)
+{
+    int32_t from[16];
+    int8_t to[16];
+    _mm512_storeu_si512(from, a);
+    for (int i = 0; i < 16; i++) to[i] = (int8_t)from[i];
+    return _mm_loadu_si128((const __m128i *)(const void *)to);
+}
+#undef _mm512_cvtepi32_epi8
+#define _mm512_cvtepi32_epi8(a) pe_emu_cvtepi32_epi8(a)
+
+static inline void pe_emu_mask_cvtepi32_storeu_epi8(void *p, __mmask16 k, __m512i a)
+{
+    int32_t from[16];
+    _mm512_storeu_si512(from, a);
+    for (int i = 0; i < 16; i++)
+        if (k >> i & 1) ((int8_t *)p)[i] = (int8_t)from[i];
+}
+#undef _mm512_mask_cvtepi32_storeu_epi8
+#define _mm512_mask_cvtepi32_storeu_epi8(p, k, a) pe_emu_mask_cvtepi32_storeu_epi8(p, k, a)
+
 static inline __m512i pe_emu_cvtepu16_epi32(__m256i a)
 {
     uint16_t from[16];

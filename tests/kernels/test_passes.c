@@ -121,10 +121,36 @@ static void one_quantize_weights(const pe_kernels *ref, const pe_kernels *k, con
         fail_msg("%s quantize_weights n=%zu scale=%a differs", level, n, (double)scale);
     free(q);
 }
+/* Quotients within a few units in the last place of a half, where a quotient that is not rounded as
+ * division rounds it gives another code, at scales of every exponent; and values that overflow. */
+static void one_quantize_halves(const pe_kernels *ref, const pe_kernels *k, const char *level,
+                                pe_rng *r, const float *x, size_t n)
+{
+    enum { MOST = 600 };
+    float scale = ldexpf(1 + (float)pe_rng_below(r, 1u << 23) * 0x1p-23f,
+                         (int)pe_rng_below(r, 250) - 124),
+          y[MOST];
+    int8_t q[2][MOST];
+    (void)x;
+    if (n > MOST) n = MOST;
+    for (size_t i = 0; i < n; i++) {
+        y[i] = scale * ((float)pe_rng_below(r, 260) + 0.5f) * (pe_rng_below(r, 2) ? 1 : -1);
+        for (uint32_t step = pe_rng_below(r, 4); step; step--)
+            y[i] = nextafterf(y[i], i % 2 ? INFINITY : 0);
+        if (pe_rng_below(r, 50) == 0) y[i] = (float[]){ 3e38f, -3e38f, NAN, 0x1p-149f }[i % 4];
+    }
+    ref->quantize_weights(q[0], y, n, scale);
+    k->quantize_weights(q[1], y, n, scale);
+    for (size_t i = 0; i < n; i++)
+        if (q[0][i] != q[1][i])
+            fail_msg("%s quantize_weights %a / %a: %d, the reference has %d", level, (double)y[i],
+                     (double)scale, q[1][i], q[0][i]);
+}
 static void quantize_weights(void **state)
 {
     (void)state;
     each_level(one_quantize_weights, 3);
+    each_level(one_quantize_halves, 33);
 }
 
 static void one_bracket(const pe_kernels *ref, const pe_kernels *k, const char *level, pe_rng *r,
