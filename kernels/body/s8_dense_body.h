@@ -184,6 +184,7 @@ static void s8_dense_run(const pe_linear_call *c)
     d.chunk = S8_CHUNK_NBYTES / (d.xstep + 1) / S8_ROWS * S8_ROWS;
     if (d.chunk < 4 * S8_ROWS) d.chunk = 4 * S8_ROWS;
     d.nchunks = (c->m + d.chunk - 1) / d.chunk;
+    if (d.nchunks < nthreads && c->m >= 32 * nthreads) d.nchunks = nthreads;
     d.chunk = pe_round_up((c->m + d.nchunks - 1) / d.nchunks, S8_ROWS); /* equal ones */
     d.nchunks = (c->m + d.chunk - 1) / d.chunk;
     d.span = pe_round_up((d.npanels * d.nchunks + want - 1) / want, S8_PANELS);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,10 +59,15 @@ enum {
     SPIN_MIN_NS = 2000
 };
 
-/* `job` is generation << 32 | tasks not yet claimed. A thread that claims one of a generation knows
+/* A loop is cut into one share of consecutive tasks a thread: what a thread wrote in one loop it finds
+ * in its own caches in the next one. Who is through with its share helps with the others'. `left` is
+ * generation << 32 | tasks of the share not yet claimed. A thread that claims one of a generation knows
  * that this loop is not done, so fn, arg and ntasks belong to it and stay put until it reports. */
+typedef struct share {
+    _Alignas(64) _Atomic uint64_t left;
+} share;
+
 struct pe_pool {
-    _Alignas(64) _Atomic uint64_t job;
     _Alignas(64) _Atomic uint32_t ndone;
     _Alignas(64) _Atomic uint32_t generation; /* what idle threads watch and sleep on */
     _Atomic uint32_t nsleepers, caller_sleeps;
@@ -71,6 +77,7 @@ struct pe_pool {
     size_t base; /* index of the first task of this generation */
     uint32_t ntasks;
     int nthreads;
+    share *shares; /* [nthreads] */
     pthread_mutex_t one_caller;
     struct worker {
         pe_pool *pool;
@@ -96,12 +103,18 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Claims one task of the generation; true with its number counted from 0. */
-static bool claim(pe_pool *p, uint32_t generation, uint32_t *left)
+/* Tasks before share i of n. */
+static size_t share_begin(size_t ntasks, int i, int n)
 {
-    uint64_t job = atomic_load_explicit(&p->job, memory_order_acquire);
+    return ntasks * (size_t)i / (size_t)n;
+}
+
+/* Claims one task of the generation; true with how many of its share are left, it included. */
+static bool claim(share *s, uint32_t generation, uint32_t *left)
+{
+    uint64_t job = atomic_load_explicit(&s->left, memory_order_acquire);
     while ((uint32_t)(job >> 32) == generation && (uint32_t)job) {
-        if (atomic_compare_exchange_weak_explicit(&p->job, &job, job - 1, memory_order_acq_rel,
+        if (atomic_compare_exchange_weak_explicit(&s->left, &job, job - 1, memory_order_acq_rel,
                                                   memory_order_acquire)) {
             *left = (uint32_t)job;
             return true;
@@ -113,11 +126,14 @@ static bool claim(pe_pool *p, uint32_t generation, uint32_t *left)
 static void work(pe_pool *p, uint32_t generation, int worker)
 {
     uint32_t left;
-    while (claim(p, generation, &left)) {
-        p->fn(p->arg, p->base + (p->ntasks - left), worker);
-        uint32_t ntasks = p->ntasks;
-        if (atomic_fetch_add(&p->ndone, 1) + 1 == ntasks && atomic_load(&p->caller_sleeps))
-            futex_wake(&p->ndone, 1);
+    for (int i = 0; i < p->nthreads; i++) {
+        int at = (worker + i) % p->nthreads;
+        while (claim(&p->shares[at], generation, &left)) {
+            uint32_t ntasks = p->ntasks;
+            p->fn(p->arg, p->base + share_begin(ntasks, at + 1, p->nthreads) - left, worker);
+            if (atomic_fetch_add(&p->ndone, 1) + 1 == ntasks && atomic_load(&p->caller_sleeps))
+                futex_wake(&p->ndone, 1);
+        }
     }
 }
 
@@ -190,7 +206,10 @@ static void run_generation(pe_pool *p, size_t base, uint32_t ntasks, pe_task_fn 
     p->base = base;
     p->ntasks = ntasks;
     atomic_store(&p->ndone, 0);
-    atomic_store(&p->job, (uint64_t)generation << 32 | ntasks);
+    for (int i = 0; i < p->nthreads; i++) {
+        size_t left = share_begin(ntasks, i + 1, p->nthreads) - share_begin(ntasks, i, p->nthreads);
+        atomic_store(&p->shares[i].left, (uint64_t)generation << 32 | left);
+    }
     atomic_store(&p->generation, generation);
     uint32_t nsleepers = atomic_load(&p->nsleepers);
     if (nsleepers)
@@ -257,9 +276,13 @@ pe_status pe_pool_new(pe_pool **out, int nthreads, pe_error *err)
     if (!p) return pe_fail_nomem(err, "thread pool", sizeof *p);
     *p = (pe_pool){ .nthreads = nthreads };
     pthread_mutex_init(&p->one_caller, NULL);
-    if (nthreads > 1) p->workers = calloc((size_t)nthreads - 1, sizeof *p->workers);
+    if (nthreads > 1) {
+        p->workers = calloc((size_t)nthreads - 1, sizeof *p->workers);
+        p->shares = aligned_alloc(64, (size_t)nthreads * sizeof *p->shares);
+    }
     pe_status st = PE_OK;
-    if (nthreads > 1 && !p->workers) {
+    if (nthreads > 1 && p->shares) memset(p->shares, 0, (size_t)nthreads * sizeof *p->shares);
+    if (nthreads > 1 && (!p->workers || !p->shares)) {
         p->nthreads = 1;
         st = pe_fail_nomem(err, "thread pool", (size_t)nthreads * sizeof *p->workers);
     }
@@ -278,5 +301,6 @@ void pe_pool_free(pe_pool *pool)
     for (int i = 1; i < pool->nthreads; i++) pthread_join(pool->workers[i - 1].thread, NULL);
     pthread_mutex_destroy(&pool->one_caller);
     free(pool->workers);
+    free(pool->shares);
     free(pool);
 }
