@@ -49,11 +49,19 @@ static size_t count_blocks(const int8_t *row, size_t i0, size_t i1, size_t width
     return count;
 }
 
+/* Blocks of a row in the cell of inputs i0..i1, those that fill it up included. */
+static size_t cell_blocks(const int8_t *row, size_t i0, size_t i1, const pe_block4_spec *spec)
+{
+    return pe_round_up(count_blocks(row, i0, i1, spec->width), spec->unit);
+}
+
 size_t pe_block4_nbytes(const pe_matrix *w, const pe_block4_spec *spec)
 {
     size_t nblocks = 1; /* packing writes one block too many */
     for (size_t n = 0; n < w->n; n++)
-        nblocks += count_blocks(w->s8 + n * w->k, 0, w->k, spec->width);
+        for (size_t i = 0; i < w->k; i += spec->split)
+            nblocks += cell_blocks(w->s8 + n * w->k, i,
+                                   i + spec->split < w->k ? i + spec->split : w->k, spec);
     return values_at(w->n, w->k, spec) + nblocks * (sizeof(uint32_t) + sizeof(uint16_t));
 }
 
@@ -66,8 +74,7 @@ static uint64_t sort_rows(pe_block4_row *rows, const pe_matrix *w, size_t n0, si
     for (size_t r = 0; r < spec->panel; r++) {
         pe_block4_row row = { (uint16_t)r, 0 };
         size_t at = r;
-        if (n0 + r < w->n)
-            row.count = (uint16_t)count_blocks(w->s8 + (n0 + r) * w->k, i0, i1, spec->width);
+        if (n0 + r < w->n) row.count = (uint16_t)cell_blocks(w->s8 + (n0 + r) * w->k, i0, i1, spec);
         for (; at && rows[at - 1].count < row.count; at--) rows[at] = rows[at - 1];
         rows[at] = row;
         nblocks += row.count;
@@ -89,7 +96,7 @@ static uint64_t write_row(uint32_t *values, uint16_t *index, uint64_t at, const 
         uint64_t codes = eight_at(row, i, i1), m = marks(codes, width);
         for (size_t j = 0; j < 8; j += width, codes >>= 8 * width % 64, m >>= 8 * width % 64) {
             values[at] = value_of(codes, width);
-            index[at] = (uint16_t)((i - i0 + j) / width);
+            index[at] = (uint16_t)((i - i0 + j) / width * 32);
             at += m >> (8 * width - 1) & 1;
         }
     }
@@ -115,8 +122,10 @@ void pe_block4_pack(void *packed, const pe_matrix *w, const pe_block4_spec *spec
         row = rows + cell * spec->panel;
         for (size_t r = 0; r < spec->panel && row[r].count; r++) {
             const int8_t *codes = w->s8 + (n0 + row[r].row) * w->k;
+            uint64_t end = at + row[r].count;
             if (spec->width == 4) at = write_row(values, index, at, codes, i0, i1, 4);
             else at = write_row(values, index, at, codes, i0, i1, 2);
+            for (; at < end; at++) values[at] = 0, index[at] = 0;
         }
     }
 }

@@ -11,13 +11,14 @@
  * rows of the cell run over them. */
 typedef struct pe_block4_spec {
     size_t panel; /* outputs, at most 65536 */
-    size_t split; /* inputs, a multiple of 8 */
+    size_t split; /* inputs, a multiple of 8, at most 2048 groups */
     size_t width; /* inputs of a block: 4 or 2 */
+    size_t unit;  /* rows are filled up with zero blocks to a multiple of it */
 } pe_block4_spec;
 
 typedef struct pe_block4_row {
     uint16_t row;   /* output, from the panel's first */
-    uint16_t count; /* its blocks in this cell */
+    uint16_t count; /* its blocks in this cell, a multiple of spec.unit */
 } pe_block4_row;
 
 /* Views into one block of memory. Rows of a cell are sorted by count, so that the length of the
@@ -28,7 +29,7 @@ typedef struct pe_block4 {
     const uint64_t *begin;     /* [npanels * nsplits + 1] first block of a cell, panel by panel */
     const pe_block4_row *rows; /* [npanels * nsplits][panel] */
     const uint32_t *values;    /* [nblocks] 4 x 8 or 2 x 16 bits */
-    const uint16_t *index;     /* [nblocks] block of inputs, from the split's first */
+    const uint16_t *index;     /* [nblocks] group of inputs from the split's first, times 32 */
 } pe_block4;
 
 size_t pe_block4_nbytes(const pe_matrix *w, const pe_block4_spec *spec);

@@ -14,9 +14,10 @@ enum {
     /* inputs of a cell: the activations of the widest tile take 24 KiB */
     S8_SPLIT = 24576 / S8_MAX_TILE / 4 * S8_GROUP
 };
-/* Blocks at a time over a tile of 16 * z tokens: 1, 2 or 4. */
-#define S8_UNROLL(z) (S8_SUMS / (z) > 4 ? 4 : S8_SUMS / (z) > 1 ? S8_SUMS / (z) : 1)
-static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, S8_GROUP };
+/* Rows are filled up to so many blocks; a tile takes that many at a time, narrow ones twice as
+ * many. */
+#define S8_UNIT (S8_SUMS / 4)
+static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, S8_GROUP, S8_UNIT };
 
 typedef struct s8_block4 {
     const pe_linear_call *c;
@@ -64,12 +65,10 @@ static size_t s8_tile_at(const s8_block4 *b, size_t i, size_t *t)
     return s8_tile_width(b->c->m - *t);
 }
 
-/* a[i] += the inputs of 16 tokens times a group of weights. The empty statement keeps x in one
- * register: GCC would add base and offset for every load anew. */
+/* a[i] += the inputs of 16 tokens times a group of weights. */
 V16_INLINE void s8_block(i16 *a, const char *x, uint32_t weights, const size_t z)
 {
     i16 w = i_set1((int32_t)weights);
-    __asm__("" : "+r"(x));
 #pragma GCC unroll 4
     for (size_t i = 0; i < z; i++) a[i] = i_dot(a[i], i_load(x + i * 64), w);
 }
@@ -82,6 +81,16 @@ typedef struct s8_cell {
     const uint16_t *index;
     bool first; /* of the splits: sums start at 0 */
 } s8_cell;
+
+/* The next u blocks of a row, each into its own sums. 32 * 2z = 64z bytes of a group: a scale that
+ * addresses have. */
+V16_INLINE void s8_blocks(i16 a[4][4], s8_cell *c, const size_t z, const size_t u)
+{
+#pragma GCC unroll 4
+    for (size_t j = 0; j < u; j++) s8_block(a[j], c->x + c->index[j] * (2 * z), c->value[j], z);
+    c->value += u;
+    c->index += u;
+}
 
 /* All rows of a cell over a tile of 16 * z tokens, z constant. u blocks at a time go into sums of
  * their own where z alone would leave the multipliers waiting for the last product. */
@@ -97,15 +106,8 @@ V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t u)
         for (size_t j = 1; j < u; j++)
 #pragma GCC unroll 4
             for (size_t i = 0; i < z; i++) a[j][i] = i_zero();
-        for (; left >= u; left -= u, c.value += u, c.index += u) {
-            uint64_t index = 0; /* all u of them in one load */
-            __builtin_memcpy(&index, c.index, u * sizeof *c.index);
-#pragma GCC unroll 4
-            for (size_t j = 0; j < u; j++, index >>= 16)
-                s8_block(a[j], c.x + (index & 0xffff) * z * 64, c.value[j], z);
-        }
-        for (; u > 1 && left; left--, c.value++, c.index++)
-            s8_block(a[0], c.x + *c.index * z * 64, *c.value, z);
+        for (; left >= u; left -= u) s8_blocks(a, &c, z, u);
+        if (u > S8_UNIT && left) s8_blocks(a, &c, z, S8_UNIT);
 #pragma GCC unroll 4
         for (size_t j = 1; j < u; j++)
 #pragma GCC unroll 4
@@ -126,9 +128,9 @@ static void s8_run_cell(const s8_block4 *b, char *sums, size_t t, size_t width, 
                   .index = b->w.index + at,
                   .first = !split };
     switch (width) {
-    case 16: s8_run_rows(c, 1, S8_UNROLL(1)); break;
-    case 32: s8_run_rows(c, 2, S8_UNROLL(2)); break;
-    default: s8_run_rows(c, 4, S8_UNROLL(4));
+    case 16: s8_run_rows(c, 1, 2 * S8_UNIT); break;
+    case 32: s8_run_rows(c, 2, 2 * S8_UNIT); break;
+    default: s8_run_rows(c, 4, S8_UNIT);
     }
 }
 

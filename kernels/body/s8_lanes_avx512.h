@@ -9,7 +9,7 @@
 #define S8_PANELS 4 /* 64 outputs by 6 tokens: 24 sums */
 /* Sums over 1x4 blocks in registers: vpdpbusd takes long to give one, two of them start every
  * cycle. */
-#define S8_SUMS (S8_GROUP == 2 ? 8 : 16)
+#define S8_SUMS 8
 
 V16_INLINE i16 i_zero(void)
 {
