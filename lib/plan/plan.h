@@ -26,7 +26,9 @@ typedef struct pe_value {
     bool codes;      /* int8 codes with scale and zero point (pe_codes) */
     int out;         /* pe_out, PE_OUT_NONE inside the plan */
     int first, last; /* ops that write it and read it last */
-    int slot;        /* memory it shares with values that are not alive at the same time */
+    bool local;      /* lives within one stretch */
+    int slot;        /* memory it shares with values that are not alive at the same time, among the
+                      * local ones or among the others */
 } pe_value;
 
 typedef enum pe_op_kind {
@@ -53,13 +55,14 @@ typedef struct pe_op {
     uint32_t heads, head_dim;     /* attention */
     uint32_t q_col, k_col, v_col; /* where q, k and v begin in a row of their values */
     float scale;
-    bool check; /* out must be finite: something non-linear reads it */
+    bool check;  /* out must be finite: something non-linear reads it */
+    int stretch; /* end of the run of ops that compute token by token, -1: this one does not */
 } pe_op;
 
 typedef struct pe_plan {
     pe_value *values;
     pe_op *ops;
-    int nvalues, nops, nslots;
+    int nvalues, nops, nslots, nlocal;
     int values_cap, ops_cap;
     bool failed; /* a builder call ran out of memory */
 } pe_plan;
@@ -74,7 +77,7 @@ int pe_plan_add(pe_plan *p, pe_op op, pe_extent extent, uint32_t width, int out)
 /* A linear layer on value x; an int8 layer gets its codes by a quantize op, made once for all
  * layers that read x by the same rule. */
 int pe_plan_linear(pe_plan *p, int x, const pe_linear *l, pe_act act, int out);
-/* Liveness and slots. Nothing is added afterwards. */
+/* Liveness, stretches and slots. Nothing is added afterwards. */
 pe_status pe_plan_finish(pe_plan *p, pe_error *err);
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -102,7 +105,7 @@ typedef struct pe_lane {
     pe_queue queue;
     void *memory; /* grows, never shrinks */
     size_t nbytes;
-    void **at; /* [nvalues] of the largest plan */
+    void **at; /* [nvalues] of the largest plan; local values: those of the first worker */
     int nat;
     uint64_t *op_ns; /* NULL, or [nops] time is added to */
     pe_tap tap;
@@ -121,13 +124,19 @@ pe_status pe_plan_run(const pe_plan *p, pe_lane *lane, const pe_plan_input *in, 
 char *pe_plan_text(const pe_plan *p);
 const char *pe_op_kind_name(pe_op_kind k);
 
-/* One forward function an op kind (plan_ops.c). */
+/* Some tokens of a run, or all of them, in one worker's memory. */
 typedef struct pe_plan_call {
     const pe_plan *plan;
-    pe_lane *lane;
+    const pe_lane *lane;
     const pe_plan_input *in;
+    pe_queue *queue;
+    size_t token0, ntokens;
+    size_t shift; /* bytes from the first worker's local values to this one's */
     void *scratch;
 } pe_plan_call;
+/* One forward function an op kind (plan_ops.c). */
 pe_status pe_plan_forward(const pe_plan_call *c, const pe_op *op, pe_error *err);
+/* What a check of the op's output looks at: x and n. */
+pe_check_call pe_plan_output(const pe_plan_call *c, const pe_op *op);
 
 #endif

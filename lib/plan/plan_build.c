@@ -37,8 +37,9 @@ int pe_plan_value(pe_plan *p, pe_extent extent, uint32_t width, int out)
         p->failed = true;
         return 0;
     }
-    p->values[p->nvalues] =
-        (pe_value){ .extent = extent, .width = width, .out = out, .first = -1, .last = -1 };
+    p->values[p->nvalues] = (pe_value){
+        .extent = extent, .width = width, .out = out, .first = -1, .last = -1, .slot = -1
+    };
     return p->nvalues++;
 }
 
@@ -95,32 +96,69 @@ static void find_lifetimes(pe_plan *p)
     }
 }
 
-/* Values of equal size class are put into the first slot that is free when they are born; outputs
- * live in the caller's memory and need none. */
-static bool assign_slots(pe_plan *p)
+/* Ops between two that mix tokens compute each token alone, so that the executor may take some
+ * tokens through all of them while their values are in the caches. */
+static bool by_token(const pe_plan *p, const pe_op *op)
 {
-    int *free_from =
-        calloc((size_t)p->nvalues + 1, sizeof *free_from); /* slot -> first op that may reuse it */
-    if (!free_from) return false;
+    bool alone = op->kind == PE_OPK_embed || op->kind == PE_OPK_norm ||
+                 op->kind == PE_OPK_quantize || op->kind == PE_OPK_linear;
+    return alone && p->values[op->out].extent == PE_PER_TOKEN;
+}
+
+static void find_stretches(pe_plan *p)
+{
+    for (int i = p->nops - 1; i >= 0; i--) {
+        pe_op *op = &p->ops[i];
+        if (!by_token(p, op)) op->stretch = -1;
+        else op->stretch = i + 1 < p->nops && op[1].stretch >= 0 ? op[1].stretch : i + 1;
+    }
     for (int v = 0; v < p->nvalues; v++) {
         pe_value *val = &p->values[v];
-        val->slot = -1;
-        if (val->out != PE_OUT_NONE) continue;
-        int s = 0;
-        while (s < p->nslots && free_from[s] > val->first) s++;
-        if (s == p->nslots) p->nslots++;
-        free_from[s] = val->last + 1;
+        int end = p->ops[val->first].stretch;
+        val->local = val->out == PE_OUT_NONE && end >= 0 && val->last < end;
+    }
+}
+
+/* Ops i..*end that some tokens may pass before others have begun. */
+static int stretch_begin(const pe_plan *p, int i, int *end)
+{
+    int begin = i;
+    *end = p->ops[i].stretch >= 0 ? p->ops[i].stretch : i + 1;
+    while (p->ops[i].stretch >= 0 && begin && p->ops[begin - 1].stretch == *end) begin--;
+    return begin;
+}
+
+/* Values are put into the first slot that is free when they are born; outputs live in the caller's
+ * memory and need none. Those that are not local live from the begin of a stretch to the end of
+ * one: a later token may still be before the op that an earlier one has passed. */
+static int assign_slots(pe_plan *p, bool local, int *free_from)
+{
+    int nslots = 0;
+    for (int v = 0; v < p->nvalues; v++) {
+        pe_value *val = &p->values[v];
+        if (val->out != PE_OUT_NONE || val->local != local) continue;
+        int end, s = 0, born = local ? val->first : stretch_begin(p, val->first, &end);
+        if (local) end = val->last + 1;
+        else (void)stretch_begin(p, val->last, &end);
+        while (s < nslots && free_from[s] > born) s++;
+        if (s == nslots) nslots++;
+        free_from[s] = end;
         val->slot = s;
     }
-    free(free_from);
-    return true;
+    return nslots;
 }
 
 pe_status pe_plan_finish(pe_plan *p, pe_error *err)
 {
     if (p->failed) return pe_fail_nomem(err, "the plan of the model", 0);
     find_lifetimes(p);
-    if (!assign_slots(p)) return pe_fail_nomem(err, "the plan of the model", 0);
+    find_stretches(p);
+    /* slot -> first op that may reuse it */
+    int *free_from = calloc((size_t)p->nvalues + 1, sizeof *free_from);
+    if (!free_from) return pe_fail_nomem(err, "the plan of the model", 0);
+    p->nslots = assign_slots(p, false, free_from);
+    p->nlocal = assign_slots(p, true, free_from);
+    free(free_from);
     return PE_OK;
 }
 
@@ -148,7 +186,7 @@ char *pe_plan_text(const pe_plan *p)
             if (op->in[j] >= 0) fprintf(f, "%s v%d", j ? "," : " <-", op->in[j]);
         fprintf(f, "  [%s, %u]%s", v->extent == PE_PER_TOKEN ? "tokens" : "rows", v->width,
                 v->codes ? " int8" : "");
-        if (v->slot >= 0) fprintf(f, " slot %d", v->slot);
+        if (v->slot >= 0) fprintf(f, " %sslot %d", v->local ? "local " : "", v->slot);
         fprintf(f, "  %s\n", op->name ? op->name : "");
     }
     if (fclose(f)) {

@@ -9,7 +9,7 @@
 
 static size_t rows_of(const pe_plan_call *c, int value)
 {
-    return c->plan->values[value].extent == PE_PER_TOKEN ? c->in->ntokens : c->in->nrows;
+    return c->plan->values[value].extent == PE_PER_TOKEN ? c->ntokens : c->in->nrows;
 }
 
 static size_t width_of(const pe_plan_call *c, int value)
@@ -17,14 +17,38 @@ static size_t width_of(const pe_plan_call *c, int value)
     return c->plan->values[value].width;
 }
 
+/* Rows of the value before those of this call. */
+static size_t first_of(const pe_plan_call *c, int value)
+{
+    const pe_value *v = &c->plan->values[value];
+    return v->local || v->extent != PE_PER_TOKEN ? 0 : c->token0;
+}
+
+static void *base_of(const pe_plan_call *c, int value)
+{
+    return (char *)c->lane->at[value] + (c->plan->values[value].local ? c->shift : 0);
+}
+
 static float *floats(const pe_plan_call *c, int value)
 {
-    return c->lane->at[value];
+    return (float *)base_of(c, value) + first_of(c, value) * width_of(c, value);
+}
+
+static pe_codes codes_of(const pe_plan_call *c, int value)
+{
+    bool all = !c->plan->values[value].local &&
+               c->plan->values[value].extent == PE_PER_TOKEN; /* not only of this call's tokens */
+    size_t m = all ? c->in->ntokens : rows_of(c, value), first = first_of(c, value);
+    pe_codes codes = pe_codes_at(base_of(c, value), m, width_of(c, value));
+    codes.q += first * codes.ldq;
+    codes.scale += first;
+    codes.zero += first;
+    return codes;
 }
 
 static pe_status forward_embed(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     const pe_tables *t = op->tables;
     pe_embed_call call = { .y = floats(c, op->out),
                            .word = t->word,
@@ -33,18 +57,18 @@ static pe_status forward_embed(const pe_plan_call *c, const pe_op *op, pe_error 
                            .type = t->type,
                            .pos = t->pos,
                            .task = t->task };
-    call.ids = c->in->ids;
-    call.type_ids = c->in->type_ids;
-    call.pos_ids = c->in->pos_ids;
-    call.task_ids = c->in->task_ids;
-    call.T = c->in->ntokens;
+    call.ids = c->in->ids + c->token0;
+    call.type_ids = c->in->type_ids + c->token0;
+    call.pos_ids = c->in->pos_ids + c->token0;
+    call.task_ids = c->in->task_ids + c->token0;
+    call.T = c->ntokens;
     call.d = width_of(c, op->out);
     return CALL(embed, call);
 }
 
 static pe_status forward_norm(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     pe_norm_call call = { .y = floats(c, op->out),
                           .x = floats(c, op->in[0]),
                           .res = op->in[1] >= 0 ? floats(c, op->in[1]) : NULL,
@@ -59,9 +83,8 @@ static pe_status forward_norm(const pe_plan_call *c, const pe_op *op, pe_error *
 static pe_status forward_quantize(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
     size_t m = rows_of(c, op->out), k = width_of(c, op->out);
-    pe_codes codes = pe_codes_at(c->lane->at[op->out], m, k);
-    return pe_codes_make(&codes, &op->linear->aq, floats(c, op->in[0]), k, m, k, &c->lane->queue,
-                         err);
+    pe_codes codes = codes_of(c, op->out);
+    return pe_codes_make(&codes, &op->linear->aq, floats(c, op->in[0]), k, m, k, c->queue, err);
 }
 
 static pe_status forward_linear(const pe_plan_call *c, const pe_op *op, pe_error *err)
@@ -69,19 +92,19 @@ static pe_status forward_linear(const pe_plan_call *c, const pe_op *op, pe_error
     size_t m = rows_of(c, op->out);
     const pe_linear *l = op->linear;
     if (l->int8) {
-        pe_codes codes = pe_codes_at(c->lane->at[op->in[0]], m, l->k);
+        pe_codes codes = codes_of(c, op->in[0]);
         return pe_linear_run(l, floats(c, op->out), l->n, NULL, 0, &codes, m, op->act, c->scratch,
-                             &c->lane->queue, err);
+                             c->queue, err);
     }
     const float *x = floats(c, op->in[0]);
     if (c->lane->tap.fn) c->lane->tap.fn(c->lane->tap.user, l, x, l->k, m);
     return pe_linear_run(l, floats(c, op->out), l->n, x, l->k, NULL, m, op->act, c->scratch,
-                         &c->lane->queue, err);
+                         c->queue, err);
 }
 
 static pe_status forward_attention(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     bool per_row = c->plan->values[op->in[0]].extent == PE_PER_ROW;
     pe_attention_call call = { .out = floats(c, op->out),
                                .q = floats(c, op->in[0]) + op->q_col,
@@ -108,7 +131,7 @@ static pe_status forward_attention(const pe_plan_call *c, const pe_op *op, pe_er
 
 static pe_status forward_gather(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     pe_gather_call call = { .y = floats(c, op->out),
                             .x = floats(c, op->in[0]),
                             .rows = c->in->first,
@@ -119,7 +142,7 @@ static pe_status forward_gather(const pe_plan_call *c, const pe_op *op, pe_error
 
 static pe_status forward_mean(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     pe_pool_call call = { .y = floats(c, op->out),
                           .x = floats(c, op->in[0]),
                           .row_begin = c->in->row_begin,
@@ -130,7 +153,7 @@ static pe_status forward_mean(const pe_plan_call *c, const pe_op *op, pe_error *
 
 static pe_status forward_normalize(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     size_t m = rows_of(c, op->out), d = width_of(c, op->out);
     pe_scale_call call = { .x = floats(c, op->out), .m = m, .d = d };
     pe_gather_call copy = {
@@ -149,4 +172,10 @@ pe_status pe_plan_forward(const pe_plan_call *c, const pe_op *op, pe_error *err)
 #undef PE_PLAN_OP
     };
     return table[op->kind](c, op, err);
+}
+
+pe_check_call pe_plan_output(const pe_plan_call *c, const pe_op *op)
+{
+    return (pe_check_call){ .x = floats(c, op->out),
+                            .n = rows_of(c, op->out) * width_of(c, op->out) };
 }

@@ -6,6 +6,7 @@
 
 #include "lib/base/checked.h"
 #include "lib/base/error.h"
+#include "lib/base/first_error.h"
 #include "lib/plan/plan.h"
 
 void pe_lane_init(pe_lane *lane, const pe_backend *b, pe_pool *pool)
@@ -22,30 +23,51 @@ void pe_lane_release(pe_lane *lane)
     lane->at = NULL;
 }
 
+/* How a run lies in memory: the values that everyone sees, scratch of the ops that mix tokens, then
+ * for each worker the local values and the scratch of a block of tokens. */
 typedef struct extents {
     size_t ntokens, nrows, longest;
+    size_t block; /* tokens that go through a stretch together */
+    int nworkers; /* that take blocks of their own; 1: the threads share each op */
+    int nthreads; /* of an op that mixes tokens */
+    size_t scratch_at, workers_at, worker_scratch_at, worker_nbytes; /* see lay_out */
 } extents;
 
-static size_t rows_of(const pe_value *v, const extents *e)
+enum {
+    /* With 64 tokens the widest value of a base model is 0.75 MiB, and products are at full speed.
+     */
+    BLOCK_TOKENS = 64,
+    LEAST_TOKENS = 32 /* of a thread that takes a block: with fewer, weights are read too often */
+};
+
+static size_t block_tokens(const pe_lane *lane, size_t ntokens, int *nworkers)
 {
-    return v->extent == PE_PER_TOKEN ? e->ntokens : e->nrows;
+    size_t n = (size_t)pe_pool_nthreads(lane->queue.pool);
+    *nworkers = 1;
+    if (!lane->queue.backend->host || lane->tap.fn || lane->op_ns) return ntokens;
+    if (ntokens < (n > 1 ? n * LEAST_TOKENS : BLOCK_TOKENS * 3 / 2)) return ntokens;
+    *nworkers = (int)n;
+    size_t rounds = (ntokens + n * BLOCK_TOKENS - 1) / (n * BLOCK_TOKENS);
+    return pe_round_up((ntokens + n * rounds - 1) / (n * rounds), 16);
 }
 
 static size_t value_nbytes(const pe_value *v, const extents *e)
 {
-    size_t rows = rows_of(v, e);
+    size_t tokens = v->local ? e->block : e->ntokens;
+    size_t rows = v->extent == PE_PER_TOKEN ? tokens : e->nrows;
     size_t nbytes = v->codes ? pe_codes_nbytes(rows, v->width) : rows * v->width * sizeof(float);
     return pe_round_up(nbytes, 64);
 }
 
 /* Offset of each slot into offsets[nslots]; returns the sum. */
-static size_t place_slots(const pe_plan *p, const extents *e, size_t *offsets)
+static size_t place_slots(const pe_plan *p, const extents *e, bool local, size_t *offsets)
 {
     size_t total = 0;
-    for (int s = 0; s < p->nslots; s++) {
+    for (int s = 0; s < (local ? p->nlocal : p->nslots); s++) {
         size_t most = 0;
         for (int v = 0; v < p->nvalues; v++) {
-            size_t need = p->values[v].slot == s ? value_nbytes(&p->values[v], e) : 0;
+            bool here = p->values[v].slot == s && p->values[v].local == local;
+            size_t need = here ? value_nbytes(&p->values[v], e) : 0;
             most = need > most ? need : most;
         }
         if (offsets) offsets[s] = total;
@@ -54,14 +76,16 @@ static size_t place_slots(const pe_plan *p, const extents *e, size_t *offsets)
     return total;
 }
 
-static size_t scratch_nbytes(const pe_plan *p, const pe_backend *b, const extents *e, int nthreads)
+/* Scratch of the ops in stretches, or of the others. */
+static size_t scratch_nbytes(const pe_plan *p, const pe_backend *b, const extents *e, bool stretch)
 {
     size_t most = 0;
+    int nthreads = stretch && e->nworkers > 1 ? 1 : e->nthreads;
     for (int i = 0; i < p->nops; i++) {
         const pe_op *op = &p->ops[i];
-        size_t need = 0;
-        if (op->kind == PE_OPK_linear)
-            need = pe_linear_scratch(op->linear, b, rows_of(&p->values[op->out], e), nthreads);
+        size_t need = 0, rows = stretch ? e->block : e->nrows;
+        if ((op->stretch >= 0) != stretch) continue;
+        if (op->kind == PE_OPK_linear) need = pe_linear_scratch(op->linear, b, rows, nthreads);
         else if (op->kind == PE_OPK_attention)
             need = b->attention_scratch(b, e->longest, op->head_dim, nthreads);
         most = need > most ? need : most;
@@ -69,11 +93,29 @@ static size_t scratch_nbytes(const pe_plan *p, const pe_backend *b, const extent
     return pe_round_up(most, 64);
 }
 
+/* Fills the offsets of e; returns the bytes of the whole. */
+static size_t lay_out(const pe_plan *p, const pe_backend *b, extents *e)
+{
+    e->scratch_at = place_slots(p, e, false, NULL);
+    e->workers_at = e->scratch_at + scratch_nbytes(p, b, e, false);
+    e->worker_scratch_at = place_slots(p, e, true, NULL);
+    e->worker_nbytes = e->worker_scratch_at + scratch_nbytes(p, b, e, true);
+    return e->workers_at + (size_t)e->nworkers * e->worker_nbytes;
+}
+
+static extents extents_of(const pe_lane *lane, const pe_plan_input *in)
+{
+    extents e = { .ntokens = in->ntokens, .nrows = in->nrows, .longest = in->longest };
+    e.nthreads = pe_pool_nthreads(lane->queue.pool);
+    e.block = block_tokens(lane, in->ntokens, &e.nworkers);
+    return e;
+}
+
 size_t pe_plan_nbytes(const pe_plan *p, const pe_backend *b, size_t ntokens, size_t nrows,
                       size_t longest, int nthreads)
 {
-    extents e = { ntokens, nrows, longest };
-    return place_slots(p, &e, NULL) + scratch_nbytes(p, b, &e, nthreads);
+    extents e = { ntokens, nrows, longest, .block = ntokens, .nworkers = 1, .nthreads = nthreads };
+    return lay_out(p, b, &e);
 }
 
 static pe_status grow_lane(pe_lane *lane, size_t nbytes, int nvalues, pe_error *err)
@@ -94,35 +136,33 @@ static pe_status grow_lane(pe_lane *lane, size_t nbytes, int nvalues, pe_error *
     return st;
 }
 
-/* Memory for everything; *scratch follows the slots. */
-static pe_status place(const pe_plan *p, pe_lane *lane, const extents *e, float *const *out,
-                       void **scratch, pe_error *err)
+/* Memory for everything; fills lane->at. */
+static pe_status place(const pe_plan *p, pe_lane *lane, extents *e, float *const *out,
+                       pe_error *err)
 {
-    size_t few[16], *offsets = p->nslots <= 16 ? few : malloc((size_t)p->nslots * sizeof *offsets);
-    if (!offsets) return pe_fail_nomem(err, "activations", (size_t)p->nslots * sizeof *offsets);
-    const pe_backend *b = lane->queue.backend;
-    size_t slots = place_slots(p, e, offsets);
-    size_t extra = scratch_nbytes(p, b, e, pe_pool_nthreads(lane->queue.pool));
-    pe_status st = grow_lane(lane, slots + extra, p->nvalues, err);
+    int n = p->nslots + p->nlocal;
+    size_t few[32], *offsets = n <= 32 ? few : malloc((size_t)n * sizeof *offsets);
+    if (!offsets) return pe_fail_nomem(err, "activations", (size_t)n * sizeof *offsets);
+    pe_status st = grow_lane(lane, lay_out(p, lane->queue.backend, e), p->nvalues, err);
+    place_slots(p, e, false, offsets);
+    place_slots(p, e, true, offsets + p->nslots);
     for (int v = 0; !st && v < p->nvalues; v++) {
         const pe_value *val = &p->values[v];
-        lane->at[v] = val->slot < 0 ? (void *)out[val->out]
-                                    : (void *)((uint8_t *)lane->memory + offsets[val->slot]);
+        uint8_t *memory = lane->memory;
+        if (val->slot < 0) lane->at[v] = out[val->out];
+        else if (val->local) lane->at[v] = memory + e->workers_at + offsets[p->nslots + val->slot];
+        else lane->at[v] = memory + offsets[val->slot];
     }
-    if (!st) *scratch = (uint8_t *)lane->memory + slots;
     if (offsets != few) free(offsets);
     return st;
 }
 
 static pe_status check_output(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
-    const pe_value *v = &c->plan->values[op->out];
-    extents e = { c->in->ntokens, c->in->nrows, c->in->longest };
-    pe_queue *q = &c->lane->queue;
+    pe_queue *q = c->queue;
     bool finite = true;
-    pe_check_call call = { .x = c->lane->at[op->out],
-                           .n = rows_of(v, &e) * v->width,
-                           .finite = &finite };
+    pe_check_call call = pe_plan_output(c, op);
+    call.finite = &finite;
     if (!q->backend->check_finite) return pe_backend_missing(q->backend, "check_finite", err);
     pe_status st = q->backend->check_finite(q, &call, err);
     if (!st) st = q->backend->sync(q, err);
@@ -141,20 +181,70 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Ops i0..i1 on the tokens of the call. */
+static pe_status run_ops(const pe_plan_call *c, int i0, int i1, pe_error *err)
+{
+    pe_status st = PE_OK;
+    uint64_t *op_ns = c->lane->op_ns;
+    for (int i = i0; !st && i < i1; i++) {
+        const pe_op *op = &c->plan->ops[i];
+        uint64_t start = op_ns ? now_ns() : 0;
+        st = pe_plan_forward(c, op, err);
+        if (!st && op->check) st = check_output(c, op, err);
+        if (!st && op_ns) {
+            st = c->queue->backend->sync(c->queue, err);
+            op_ns[i] += now_ns() - start;
+        }
+    }
+    return st;
+}
+
+typedef struct stretch_work {
+    pe_plan_call call; /* of the first worker */
+    const extents *e;
+    int begin, end;
+    pe_first_error failed;
+} stretch_work;
+
+static void run_block(void *arg, size_t index, int worker)
+{
+    stretch_work *w = arg;
+    pe_queue alone = { .backend = w->call.queue->backend };
+    pe_plan_call c = w->call;
+    pe_error err = { 0 };
+    size_t left = c.ntokens - index * w->e->block;
+    c.queue = &alone;
+    c.token0 = index * w->e->block;
+    c.ntokens = left < w->e->block ? left : w->e->block;
+    c.shift = (size_t)worker * w->e->worker_nbytes;
+    c.scratch = (uint8_t *)c.scratch + c.shift;
+    pe_first_error_add(&w->failed, index, run_ops(&c, w->begin, w->end, &err), &err);
+}
+
+/* Each block of tokens through all ops from `begin` on, by the threads in parallel. */
+static pe_status run_stretch(const pe_plan_call *c, const extents *e, int begin, int end,
+                             pe_error *err)
+{
+    if (e->block >= c->ntokens) return run_ops(c, begin, end, err);
+    stretch_work w = { .call = *c, .e = e, .begin = begin, .end = end };
+    pe_first_error_init(&w.failed);
+    pe_pool_run(c->queue->pool, (c->ntokens + e->block - 1) / e->block, run_block, &w);
+    return pe_first_error_take(&w.failed, err);
+}
+
 pe_status pe_plan_run(const pe_plan *p, pe_lane *lane, const pe_plan_input *in, float *const *out,
                       pe_error *err)
 {
-    pe_plan_call c = { .plan = p, .lane = lane, .in = in };
-    extents e = { in->ntokens, in->nrows, in->longest };
-    pe_status st = place(p, lane, &e, out, &c.scratch, err);
-    for (int i = 0; !st && i < p->nops; i++) {
-        uint64_t start = lane->op_ns ? now_ns() : 0;
-        st = pe_plan_forward(&c, &p->ops[i], err);
-        if (!st && p->ops[i].check) st = check_output(&c, &p->ops[i], err);
-        if (!st && lane->op_ns) {
-            st = lane->queue.backend->sync(&lane->queue, err);
-            lane->op_ns[i] += now_ns() - start;
-        }
+    extents e = extents_of(lane, in);
+    pe_status st = place(p, lane, &e, out, err);
+    pe_plan_call all = { .plan = p, .lane = lane, .in = in, .queue = &lane->queue };
+    all.ntokens = in->ntokens;
+    for (int i = 0, end; !st && i < p->nops; i = end) {
+        bool stretch = p->ops[i].stretch >= 0;
+        end = stretch ? p->ops[i].stretch : i + 1;
+        all.scratch =
+            (uint8_t *)lane->memory + (stretch ? e.workers_at + e.worker_scratch_at : e.scratch_at);
+        st = stretch ? run_stretch(&all, &e, i, end, err) : run_ops(&all, i, end, err);
     }
     if (!st) st = lane->queue.backend->sync(&lane->queue, err);
     return st;
