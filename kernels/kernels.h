@@ -11,8 +11,8 @@
  *  - a row reduction keeps 16 virtual lanes, lane = column mod 16, each summed in ascending order
  * from +0 (squares by fmaf(x, x, lane)), then folded 8, 4, 2, 1 (lane i += lane i+8, ...);
  *  - softmax takes the maximum of the whole row, sums exp(s - max) by absolute key index in those
- *    lanes; in attention s = chain * scale, and the weighted sum of values is an FMA chain over
- *    ascending keys; both end with a product by 1 / sum;
+ *    lanes; in attention s is the chain of (q * scale) k, and the weighted sum of values is an FMA
+ *    chain over ascending keys; both end with a product by 1 / sum;
  *  - exp, tanh, gelu are the polynomials of kernels/ref/ref_math.h, in that order of FMAs;
  *  - division is division and sqrt is sqrt; no reciprocal estimates;
  *  - the + 0 of the f32 epilogue turns -0 (a chain of products that underflowed) into +0.
@@ -101,7 +101,7 @@ typedef struct pe_quantize_call {
 } pe_quantize_call;
 
 /* Ragged attention: row r owns tokens row_begin[r]..row_begin[r+1]; no padding exists.
- * out[t, h*hd + i] = softmax(q k^T * scale) v within the row and head. */
+ * out[t, h*hd + i] = softmax((q * scale) k^T) v within the row and head. */
 typedef struct pe_attention_call {
     float *out;
     const float *q, *k, *v; /* [tokens, heads * head_dim], distances ldq for q, ldkv for k and v */

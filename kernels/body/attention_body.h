@@ -18,15 +18,15 @@ static size_t attention_queries(size_t len)
     return len > ATTENTION_LONG ? ATTENTION_FEW_QUERIES : ATTENTION_QUERIES;
 }
 
-/* Floats of one thread: keys [len/16][hd][16], values [len][hd rounded up], scores [queries][len].
- */
+/* Floats of one thread: keys [len/16][hd][16], values [len][hd rounded up], scores [queries][len],
+ * scaled queries [queries][hd rounded up]. */
 static size_t attention_thread_floats(size_t longest, size_t head_dim)
 {
     size_t len = pe_round_up(longest, 16), hd = pe_round_up(head_dim, 16);
     size_t scores = ATTENTION_FEW_QUERIES * len, most = ATTENTION_QUERIES * ATTENTION_LONG;
     if (len <= ATTENTION_LONG) scores = ATTENTION_QUERIES * len;
     else if (scores < most) scores = most; /* a shorter row beside the longest */
-    return len * head_dim + len * hd + scores;
+    return len * head_dim + len * hd + scores + ATTENTION_QUERIES * hd;
 }
 
 static size_t attention_scratch_nbytes(size_t longest, size_t head_dim, int nthreads)
@@ -46,24 +46,16 @@ typedef struct attention_head {
     float *out;
     size_t ldq, ldo, len, hd;
     float scale;
-    float *keys, *values, *scores;
+    float *keys, *values, *scores, *queries;
 } attention_head;
 
-/* Scores are scaled; returns their maximum. The lanes beyond len take no part. */
-V16_INLINE float attention_scale(float *s, size_t len, v16 scale)
+/* The maximum of a row of scores; the lanes beyond len take no part. */
+V16_INLINE float attention_max(const float *s, size_t len)
 {
     size_t whole = len / 16 * 16, rest = len - whole;
     v16 max = v_set1(-__builtin_inff());
-    for (size_t j = 0; j < whole; j += 16) {
-        v16 x = v_mul(v_load(s + j), scale);
-        v_store(s + j, x);
-        max = v_max(x, max);
-    }
-    if (rest) {
-        v16 x = v_mul(v_load(s + whole), scale);
-        v_store(s + whole, x);
-        max = v_max(v_first_n(rest, x, max), max);
-    }
+    for (size_t j = 0; j < whole; j += 16) max = v_max(v_load(s + j), max);
+    if (rest) max = v_max(v_first_n(rest, v_load(s + whole), max), max);
     return v_fold_max(max);
 }
 
@@ -87,38 +79,39 @@ V16_INLINE v16 attention_exp(float *s, size_t len, float max)
 
 /* Step by step over all queries of a pass: what is latency in one query overlaps with the others.
  */
-static void attention_softmax(float *inverse, float *scores, size_t ld, size_t nq, size_t len,
-                              float scale)
+static void attention_softmax(float *inverse, float *scores, size_t ld, size_t nq, size_t len)
 {
     float max[ATTENTION_QUERIES], lanes[ATTENTION_QUERIES][16];
-    v16 k = v_set1(scale);
-    for (size_t i = 0; i < nq; i++) max[i] = attention_scale(scores + i * ld, len, k);
+    for (size_t i = 0; i < nq; i++) max[i] = attention_max(scores + i * ld, len);
     for (size_t i = 0; i < nq; i++) v_store(lanes[i], attention_exp(scores + i * ld, len, max[i]));
     for (size_t i = 0; i < nq; i++) inverse[i] = 1.0f / v_fold_sum(v_load(lanes[i]));
 }
 
-static void attention_scale_out(float *out, size_t n, float by)
+/* y = x * by; y may be x. */
+static void attention_scale(float *y, const float *x, size_t n, float by)
 {
     v16 k = v_set1(by);
-    for (; n >= 16; n -= 16, out += 16) v_store(out, v_mul(v_load(out), k));
-    if (n) v_store_n(out, v_mul(v_load_n(out, n), k), n);
+    for (; n >= 16; n -= 16, y += 16, x += 16) v_store(y, v_mul(v_load(x), k));
+    if (n) v_store_n(y, v_mul(v_load_n(x, n), k), n);
 }
 
 static void attention_pass(const attention_head *h, size_t first, size_t nq)
 {
     size_t padded = pe_round_up(h->len, 16), width = pe_round_up(h->hd, 16);
+    for (size_t i = 0; i < nq; i++)
+        attention_scale(h->queries + i * width, h->q + (first + i) * h->ldq, h->hd, h->scale);
     tile_args qk = { .y = h->scores,
-                     .x = h->q + first * h->ldq,
+                     .x = h->queries,
                      .w = h->keys,
                      .ldy = padded,
-                     .ldx = h->ldq,
+                     .ldx = width,
                      .kn = h->hd,
                      .wstep = 16,
                      .panel = 16 * h->hd,
                      .first = true };
     tile_block(&qk, nq, padded, NULL, NULL);
     float inverse[ATTENTION_QUERIES];
-    attention_softmax(inverse, h->scores, padded, nq, h->len, h->scale);
+    attention_softmax(inverse, h->scores, padded, nq, h->len);
     float *out = h->out + first * h->ldo;
     tile_args pv = { .y = out,
                      .x = h->scores,
@@ -130,7 +123,8 @@ static void attention_pass(const attention_head *h, size_t first, size_t nq)
                      .panel = 16,
                      .first = true };
     tile_block(&pv, nq, h->hd, NULL, NULL);
-    for (size_t i = 0; i < nq; i++) attention_scale_out(out + i * h->ldo, h->hd, inverse[i]);
+    for (size_t i = 0; i < nq; i++)
+        attention_scale(out + i * h->ldo, out + i * h->ldo, h->hd, inverse[i]);
 }
 
 /* Keys and values of a head into the scratch; keys beyond len and columns beyond hd are 0. */
@@ -167,7 +161,8 @@ static void attention_one(const attention_work *w, size_t index, float *scratch)
         return;
     }
     size_t padded = pe_round_up(h.len, 16);
-    h.keys = scratch;
+    h.queries = scratch;
+    h.keys = h.queries + ATTENTION_QUERIES * pe_round_up(h.hd, 16);
     h.values = h.keys + padded * h.hd;
     h.scores = h.values + padded * pe_round_up(h.hd, 16);
     attention_gather(&h, c->k + first * c->ldkv + at, c->v + first * c->ldkv + at, c->ldkv);

@@ -35,32 +35,44 @@ static quantizer quantizer_of(float scale, float lo, float zero)
  * value the next correction gives the rounded quotient (P. Markstein, Computation of elementary
  * functions on the IBM RISC System/6000 processor, 1990). Between the bounds of `plain` and `most`
  * nothing over- or underflows but where the code is 0. NaN becomes -most. */
-V16_INLINE v16 quantize_quotient(v16 x, const quantizer *r)
+V16_INLINE v16 quantize_quotient(v16 x, const quantizer *r, const bool bounded)
 {
     v16 scale = v_sub(v_zero(), r->scale);
-    x = v_min(v_max(x, v_sub(v_zero(), r->most)), r->most);
+    if (!bounded) x = v_min(v_max(x, v_sub(v_zero(), r->most)), r->most);
     v16 q = v_mul(x, r->inverse);
     q = v_fma(v_fma(q, scale, x), r->inverse, q);
     return v_fma(v_fma(q, scale, x), r->inverse, q);
 }
 
-V16_INLINE void quantize_as(int8_t *q, const float *x, size_t n, const quantizer *r,
-                            const bool plain)
+/* How the quotients are found, constants of a loop. */
+typedef enum quantize_way {
+    QUANTIZE_BOUNDED, /* the scale comes from the maximum: no zero point, nothing far outside */
+    QUANTIZE_PLAIN,
+    QUANTIZE_DIVIDE
+} quantize_way;
+
+V16_INLINE i16 quantize_codes(v16 x, const quantizer *r, const quantize_way way)
 {
-    for (size_t i = 0; i < n; i += 16) {
-        v16 v = n - i < 16 ? v_load_n(x + i, n - i) : v_load(x + i);
-        v = plain ? quantize_quotient(v, r) : v_div(v, r->scale);
-        v = v_min(v_max(v, r->lo), r->hi); /* NaN gives lo */
-        i16 codes = i_add(i_from_float(v), r->zero);
-        if (n - i < 16) i_store_s8_n(q + i, codes, n - i);
-        else i_store_s8(q + i, codes);
-    }
+    x = way == QUANTIZE_DIVIDE ? v_div(x, r->scale)
+                               : quantize_quotient(x, r, way == QUANTIZE_BOUNDED);
+    i16 codes = i_from_float(v_min(v_max(x, r->lo), r->hi)); /* NaN gives lo */
+    return way == QUANTIZE_BOUNDED ? codes : i_add(codes, r->zero);
 }
 
-static void quantize(int8_t *q, const float *x, size_t n, const quantizer *r)
+/* r by value: a pointer to it might be where codes are stored, and every number loaded anew. */
+V16_INLINE void quantize_as(int8_t *q, const float *x, size_t n, const quantizer r,
+                            const quantize_way way)
 {
-    if (r->plain) quantize_as(q, x, n, r, true);
-    else quantize_as(q, x, n, r, false);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) i_store_s8(q + i, quantize_codes(v_load(x + i), &r, way));
+    if (i < n) i_store_s8_n(q + i, quantize_codes(v_load_n(x + i, n - i), &r, way), n - i);
+}
+
+static void quantize(int8_t *q, const float *x, size_t n, const quantizer *r, bool bounded)
+{
+    if (!r->plain) quantize_as(q, x, n, *r, QUANTIZE_DIVIDE);
+    else if (bounded) quantize_as(q, x, n, *r, QUANTIZE_BOUNDED);
+    else quantize_as(q, x, n, *r, QUANTIZE_PLAIN);
 }
 
 /* NaN is passed over: the maximum yields its second operand. */
@@ -85,7 +97,7 @@ static void quantize_row(const pe_quantize_call *c, size_t t)
     float zero = !dynamic && c->zero ? (float)c->static_zero : 0;
     float lo = dynamic ? (c->div > 127 ? -128 : -127) : (c->zero ? -128 : -127);
     quantizer r = quantizer_of(scale, lo, zero);
-    if (scale > 0) quantize(q, x, c->k, &r);
+    if (scale > 0) quantize(q, x, c->k, &r, dynamic);
     else memset(q, 0, c->k);
     memset(q + c->k, 0, c->ldq - c->k);
     c->scale[t] = scale;
@@ -114,7 +126,7 @@ static void quantize_rows_run(const pe_quantize_call *c)
 static void quantize_weights_run(int8_t *q, const float *x, size_t n, float scale)
 {
     quantizer r = quantizer_of(scale, -127, 0);
-    if (scale > 0) quantize(q, x, n, &r);
+    if (scale > 0) quantize(q, x, n, &r, false);
     else memset(q, 0, n);
 }
 

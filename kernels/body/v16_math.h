@@ -47,8 +47,8 @@ V16_INLINE v16 v_exp(v16 x)
     x = v_max(v_set1(PE_EXP_MIN), x);
     v16 t = v_fma(x, log2e, magic);
     v16 r = v_fma(x, log2e, v_sub(magic, t));
-    i16 power = i_add(i_shl23(v_as_int(t)), i_set1(0x3f800000));
-    return v_mul(v_exp2_poly(r), v_as_float(power));
+    /* Adding to the exponent is the product with a power of two: nothing here is denormal. */
+    return v_as_float(i_add(v_as_int(v_exp2_poly(r)), i_shl23(v_as_int(t))));
 }
 
 V16_INLINE v16 v_tanh(v16 x)

@@ -42,8 +42,8 @@ static void one_query(const pe_attention_call *c, size_t first, size_t len, size
     for (size_t j = 0; j < len; j++) {
         const float *k = c->k + (first + j) * c->ldkv + head * hd;
         float chain = 0.0f;
-        for (size_t i = 0; i < hd; i++) chain = fmaf(q[i], k[i], chain);
-        s[j] = chain * c->scale;
+        for (size_t i = 0; i < hd; i++) chain = fmaf(q[i] * c->scale, k[i], chain);
+        s[j] = chain;
     }
     float inverse = 1.0f / (len ? exp_scores(s, len) : 1.0f);
     for (size_t i = 0; i < hd; i++) {
