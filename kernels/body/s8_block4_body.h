@@ -145,15 +145,17 @@ static void s8_pack_corner(char *x, const pe_linear_call *c, size_t t, size_t k,
     for (size_t g = 0; g < 16; g++) i_store(x + (k / S8_GROUP + g) * width * 4, v[g]);
 }
 
+/* A tile's share of 384 inputs or so: also the tile of few tokens is packed by several threads. */
 static void s8_pack_task(void *arg, size_t index, int worker)
 {
     const s8_block4 *b = arg;
-    size_t t, width = s8_tile_at(b, index, &t);
+    size_t t, width = s8_tile_at(b, index / b->w.nsplits, &t);
+    size_t k0 = index % b->w.nsplits * S8_SPLIT, k = b->ngroups * S8_GROUP;
+    size_t k1 = k0 + S8_SPLIT < k ? k0 + S8_SPLIT : k;
     char *x = b->x + t * b->ngroups * 4;
     (void)worker;
     for (size_t i = 0; i < width; i += 16)
-        for (size_t k = 0; k < b->ngroups * S8_GROUP; k += S8_STEP)
-            s8_pack_corner(x + 4 * i, b->c, t + i, k, width);
+        for (k = k0; k < k1; k += S8_STEP) s8_pack_corner(x + 4 * i, b->c, t + i, k, width);
 }
 
 /* Sixteen outputs by 16 tokens: the lanes are tokens until the transposition. Sums of outputs that
@@ -200,7 +202,7 @@ static void s8_block4_run(const pe_linear_call *c)
     b.w = pe_block4_view(c->packed, c->n, c->k, &s8_spec);
     b.acc = b.x + s8_tiles_nbytes(c->m, c->k);
     for (size_t t = 0; t < c->m; t += s8_tile_width(c->m - t)) b.ntiles++;
-    pe_pool_run(c->m * c->k > S8_ALONE ? c->pool : NULL, b.ntiles, s8_pack_task, &b);
+    pe_pool_run(c->m * c->k > S8_ALONE ? c->pool : NULL, b.ntiles * b.w.nsplits, s8_pack_task, &b);
     pe_pool_run(c->pool, b.ntiles * b.w.npanels, s8_block4_task, &b);
 }
 
