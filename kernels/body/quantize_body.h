@@ -64,7 +64,10 @@ V16_INLINE void quantize_as(int8_t *q, const float *x, size_t n, const quantizer
                             const quantize_way way)
 {
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) i_store_s8(q + i, quantize_codes(v_load(x + i), &r, way));
+    for (; i + 16 <= n; i += 16) {
+        __builtin_prefetch(x + n + i); /* the next row, whose maximum is looked for first */
+        i_store_s8(q + i, quantize_codes(v_load(x + i), &r, way));
+    }
     if (i < n) i_store_s8_n(q + i, quantize_codes(v_load_n(x + i, n - i), &r, way), n - i);
 }
 

@@ -35,7 +35,7 @@ typedef struct selector {
     chunk_count *chunk; /* [nchunks] */
     uint64_t *hist;     /* [nthreads][PE_SELECT_BUCKETS] */
     float *mid;         /* [nthreads][max_chunk], f32 sources */
-    uint64_t width;     /* of a bucket */
+    unsigned shift;     /* a bucket is 1 << shift keys wide */
     unsigned passes;
     pe_first_error failed;
 } selector;
@@ -111,7 +111,7 @@ static void histogram_task(void *arg, size_t c, int worker)
     if (load_chunk(&v, s, c, worker)) return;
     for (size_t i = 0; i < v.n; i++) {
         uint64_t key = key_at(&v, i);
-        if (key >= s->lo && key <= s->hi) hist[(key - s->lo) / s->width]++;
+        if (key >= s->lo && key <= s->hi) hist[(key - s->lo) >> s->shift]++;
     }
 }
 
@@ -148,7 +148,7 @@ static pe_status narrow_pass(uint64_t *below, uint64_t *inside, selector *s, uin
     pe_status st;
 
     memset(s->hist, 0, (size_t)nthreads * PE_SELECT_BUCKETS * sizeof *s->hist);
-    s->width = bucket_width(s->lo, s->hi);
+    s->shift = bucket_shift(s->lo, s->hi);
     st = run_pass(s, histogram_task, err);
     if (st) return st;
     for (int t = 1; t < nthreads; t++) {
@@ -158,8 +158,8 @@ static pe_status narrow_pass(uint64_t *below, uint64_t *inside, selector *s, uin
     b = find_bucket(s->hist, &rank);
     *below = k - rank;
     *inside = s->hist[b];
-    end = s->lo + b * s->width + (s->width - 1);
-    s->lo += b * s->width;
+    s->lo += (uint64_t)b << s->shift;
+    end = s->lo + ((UINT64_C(1) << s->shift) - 1);
     if (end < s->hi) s->hi = end;
     return PE_OK;
 }

@@ -16,16 +16,17 @@ uint64_t pe_select_key(const uint64_t *keys, size_t n, uint64_t lo, uint64_t hi,
                        uint64_t *hist)
 {
     while (lo < hi) {
-        uint64_t width = bucket_width(lo, hi), end;
+        unsigned shift = bucket_shift(lo, hi);
+        uint64_t end;
         size_t b;
 
         memset(hist, 0, PE_SELECT_BUCKETS * sizeof *hist);
         for (size_t i = 0; i < n; i++) {
-            if (keys[i] >= lo && keys[i] <= hi) hist[(keys[i] - lo) / width]++;
+            if (keys[i] >= lo && keys[i] <= hi) hist[(keys[i] - lo) >> shift]++;
         }
         b = find_bucket(hist, &k);
-        end = lo + b * width + (width - 1);
-        lo += b * width;
+        lo += (uint64_t)b << shift;
+        end = lo + ((UINT64_C(1) << shift) - 1);
         if (end < hi) hi = end;
     }
     return lo;

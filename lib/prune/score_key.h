@@ -50,10 +50,13 @@ static inline size_t find_bucket(const uint64_t *hist, uint64_t *k)
     return b;
 }
 
-/* PE_SELECT_BUCKETS of this width cover lo..hi. */
-static inline uint64_t bucket_width(uint64_t lo, uint64_t hi)
+/* PE_SELECT_BUCKETS of 1 << shift keys cover lo..hi. */
+static inline unsigned bucket_shift(uint64_t lo, uint64_t hi)
 {
-    return (hi - lo) / PE_SELECT_BUCKETS + 1;
+    unsigned shift = 0;
+
+    while ((hi - lo) >> shift >= PE_SELECT_BUCKETS) shift++;
+    return shift;
 }
 
 #endif

@@ -47,6 +47,30 @@ static inline __m256 pe_emu_extractf32x8_ps(__m512 a, int half)
 #undef _mm512_extractf32x8_ps
 #define _mm512_extractf32x8_ps(a, half) pe_emu_extractf32x8_ps(a, half)
 
+static inline __mmask32 pe_emu_cmpeq_epi16_mask(__m512i a, __m512i b)
+{
+    uint16_t x[32], y[32];
+    __mmask32 mask = 0;
+    _mm512_storeu_si512(x, a);
+    _mm512_storeu_si512(y, b);
+    for (int i = 0; i < 32; i++) mask |= (__mmask32)(x[i] == y[i]) << i;
+    return mask;
+}
+#undef _mm512_cmpeq_epi16_mask
+#define _mm512_cmpeq_epi16_mask(a, b) pe_emu_cmpeq_epi16_mask(a, b)
+
+static inline __m512i pe_emu_maskz_compress_epi32(__mmask16 k, __m512i a)
+{
+    int32_t from[16], to[16] = { 0 };
+    int n = 0;
+    _mm512_storeu_si512(from, a);
+    for (int i = 0; i < 16; i++)
+        if (k >> i & 1) to[n++] = from[i];
+    return _mm512_loadu_si512(to);
+}
+#undef _mm512_maskz_compress_epi32
+#define _mm512_maskz_compress_epi32(k, a) pe_emu_maskz_compress_epi32(k, a)
+
 static inline __m512i pe_emu_cvtps_epi32(__m512 a)
 {
     float from[16];
