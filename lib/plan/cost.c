@@ -16,8 +16,8 @@ typedef struct cost_row {
 } cost_row;
 
 /* avx2: fitted on a Zen 3, avx512 and above on an Emerald Rapids without AMX, both 2 threads and
- * MiniLM's matrices at 50 to 95 % zeros; half of the times are within 10 % there, all of the
- * choices that The bitmask pays where weights come from beyond the caches. */
+ * MiniLM's matrices at 50 to 95 % zeros: half of the estimates are within 10 % there. The bitmask
+ * pays where weights come from beyond the caches. */
 static const cost_row rows[] = {
     { "ref", PE_FORM_F32_CSR, { 0.10f, 0.10f, 0.10f }, { 1.3f, 1.6f, 2.0f }, 0 },
     { "ref", PE_FORM_S8_BITMASK, { 0.25f, 0.60f, 1.00f }, { 1.2f, 2.0f, 3.0f }, 0 },
