@@ -84,10 +84,11 @@ const char *pe_form_name(pe_form f);
 
 /* Row codes of activations. Dynamic: scale[t] = absmax(row) / div, codes rint(x/scale) ties to
  * even, clamped to -127..127 (div 127) or -128..127 (div 127.5); a row whose scale is 0 (all zero,
- * or so small that the quotient underflows) has codes 0. Zero points, if asked for, are 0. Static:
- * scale and zero are given; asymmetric (zero not NULL) codes = clamp(rint(x/scale) + zero, -128,
- * 127), symmetric (zero NULL, static_zero 0) -127..127; scale[t] and zero[t] repeat them. NaN is
- * passed over by the maximum and gets the lowest code: the caller has checked for it. */
+ * or so small that the quotient underflows) has codes 0, and so has a row that holds NaN or Inf:
+ * its scale is NaN, which tells. Zero points, if asked for, are 0. Static: scale and zero are
+ * given; asymmetric (zero not NULL) codes = clamp(rint(x/scale) + zero, -128, 127), symmetric (zero
+ * NULL, static_zero 0) -127..127; scale[t] and zero[t] repeat them; NaN gets the lowest code: the
+ * caller has checked for it. */
 typedef struct pe_quantize_call {
     int8_t *q;      /* [m, k], ldq a multiple of 64, columns k..ldq are set to 0 */
     float *scale;   /* [m] out */

@@ -78,17 +78,27 @@ static void quantize(int8_t *q, const float *x, size_t n, const quantizer *r, bo
     else quantize_as(q, x, n, *r, QUANTIZE_PLAIN);
 }
 
-/* NaN is passed over: the maximum yields its second operand. */
+/* As integers without the sign, NaN and Inf are above every finite number; they give NaN. */
+V16_INLINE i16 quantize_magnitude(v16 x)
+{
+    return v_as_int(v_abs(x));
+}
 static float quantize_absmax(const float *x, size_t n)
 {
-    v16 m[4] = { v_zero(), v_zero(), v_zero(), v_zero() };
+    i16 m[4];
     size_t i = 0;
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) m[j] = v_as_int(v_zero());
     for (; i + 64 <= n; i += 64)
 #pragma GCC unroll 4
-        for (size_t j = 0; j < 4; j++) m[j] = v_max(v_abs(v_load(x + i + 16 * j)), m[j]);
+        for (size_t j = 0; j < 4; j++)
+            m[j] = i_max(quantize_magnitude(v_load(x + i + 16 * j)), m[j]);
     for (; i < n; i += 16)
-        m[0] = v_max(v_abs(n - i < 16 ? v_load_n(x + i, n - i) : v_load(x + i)), m[0]);
-    return v_fold_max(v_max(v_max(m[0], m[1]), v_max(m[2], m[3])));
+        m[0] = i_max(quantize_magnitude(n - i < 16 ? v_load_n(x + i, n - i) : v_load(x + i)), m[0]);
+    int32_t most = i_fold_max(i_max(i_max(m[0], m[1]), i_max(m[2], m[3])));
+    float result;
+    memcpy(&result, &most, sizeof result);
+    return most < 0x7f800000 ? result : NAN;
 }
 
 static void quantize_row(const pe_quantize_call *c, size_t t)

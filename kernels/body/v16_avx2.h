@@ -165,6 +165,17 @@ V16_INLINE i16 i_load_s8(const int8_t *p)
     __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
     return (i16){ _mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)) };
 }
+V16_INLINE i16 i_max(i16 a, i16 b)
+{
+    return I16_EACH2(_mm256_max_epi32, a, b);
+}
+V16_INLINE int32_t i_fold_max(i16 a)
+{
+    __m256i e = _mm256_max_epi32(a.lo, a.hi);
+    __m128i x = _mm_max_epi32(_mm256_castsi256_si128(e), _mm256_extracti128_si256(e, 1));
+    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
+}
 /* Rounded to nearest, ties to even. */
 V16_INLINE i16 i_from_float(v16 a)
 {

@@ -142,6 +142,18 @@ V16_INLINE i16 i_load_s8(const int8_t *p)
 {
     return (i16)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
+V16_INLINE i16 i_max(i16 a, i16 b)
+{
+    return (i16)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+V16_INLINE int32_t i_fold_max(i16 a)
+{
+    __m256i e = _mm256_max_epi32(_mm512_castsi512_si256((__m512i)a),
+                                 _mm512_extracti64x4_epi64((__m512i)a, 1));
+    __m128i x = _mm_max_epi32(_mm256_castsi256_si128(e), _mm256_extracti128_si256(e, 1));
+    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
+}
 V16_INLINE i16 i_from_float(v16 a)
 {
     return (i16)_mm512_cvtps_epi32(a);

@@ -12,20 +12,13 @@ static float clamp(float v, float lo, float hi)
     return v < hi ? v : hi;
 }
 
-static float row_absmax(const float *x, size_t n)
-{
-    float m = 0;
-    for (size_t i = 0; i < n; i++) m = fabsf(x[i]) > m ? fabsf(x[i]) : m;
-    return m;
-}
-
 static void quantize_row(void *arg, size_t t, int worker)
 {
     const pe_quantize_call *c = arg;
     const float *x = c->x + t * c->ldx;
     int8_t *q = c->q + t * c->ldq;
     bool dynamic = c->div > 0;
-    float scale = dynamic ? row_absmax(x, c->k) / c->div : c->static_scale;
+    float scale = dynamic ? pe_absmax_f32_ref(x, c->k) / c->div : c->static_scale;
     float zero = !dynamic && c->zero ? (float)c->static_zero : 0;
     float lo = dynamic ? (c->div > 127 ? -128 : -127) : (c->zero ? -128 : -127);
     (void)worker;

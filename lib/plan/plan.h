@@ -56,6 +56,7 @@ typedef struct pe_op {
     uint32_t q_col, k_col, v_col; /* where q, k and v begin in a row of their values */
     float scale;
     bool check;  /* out must be finite: something non-linear reads it */
+    int checks;  /* quantize, dynamic: op whose out it checks on the way by its scales; else -1 */
     int stretch; /* end of the run of ops that compute token by token, -1: this one does not */
 } pe_op;
 
@@ -136,7 +137,7 @@ typedef struct pe_plan_call {
 } pe_plan_call;
 /* One forward function an op kind (plan_ops.c). */
 pe_status pe_plan_forward(const pe_plan_call *c, const pe_op *op, pe_error *err);
-/* What a check of the op's output looks at: x and n. */
+/* What a check of the op's output looks at, x and n; of codes: the scales. */
 pe_check_call pe_plan_output(const pe_plan_call *c, const pe_op *op);
 
 #endif

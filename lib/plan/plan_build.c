@@ -45,6 +45,7 @@ int pe_plan_value(pe_plan *p, pe_extent extent, uint32_t width, int out)
 
 int pe_plan_add(pe_plan *p, pe_op op, pe_extent extent, uint32_t width, int out)
 {
+    op.checks = -1;
     op.out = pe_plan_value(p, extent, width, out);
     if (p->failed || !grow((void **)&p->ops, &p->ops_cap, p->nops, sizeof *p->ops)) {
         p->failed = true;
@@ -66,6 +67,17 @@ static int find_codes(const pe_plan *p, int x, const pe_linear *l)
     return -1;
 }
 
+/* The newest op is a quantize op of x by a dynamic rule. Whoever made x need not be checked: what
+ * is not finite there shows in the scales. */
+static void take_over_check(pe_plan *p, int x)
+{
+    for (int i = 0; i < p->nops - 1; i++) {
+        if (p->ops[i].out != x || !p->ops[i].check) continue;
+        p->ops[i].check = false;
+        p->ops[p->nops - 1].checks = i;
+    }
+}
+
 int pe_plan_linear(pe_plan *p, int x, const pe_linear *l, pe_act act, int out)
 {
     int src = x;
@@ -78,6 +90,7 @@ int pe_plan_linear(pe_plan *p, int x, const pe_linear *l, pe_act act, int out)
         src = pe_plan_add(p, quant, extent, l->k, PE_OUT_NONE);
         if (p->failed) return 0;
         p->values[src].codes = true;
+        if (l->aq.div > 0) take_over_check(p, x);
     }
     pe_op op = {
         .kind = PE_OPK_linear, .in = { src, -1, -1 }, .name = l->part[0], .linear = l, .act = act

@@ -176,6 +176,8 @@ pe_status pe_plan_forward(const pe_plan_call *c, const pe_op *op, pe_error *err)
 
 pe_check_call pe_plan_output(const pe_plan_call *c, const pe_op *op)
 {
-    return (pe_check_call){ .x = floats(c, op->out),
-                            .n = rows_of(c, op->out) * width_of(c, op->out) };
+    size_t m = rows_of(c, op->out);
+    if (op->kind == PE_OPK_quantize)
+        return (pe_check_call){ .x = codes_of(c, op->out).scale, .n = m };
+    return (pe_check_call){ .x = floats(c, op->out), .n = m * width_of(c, op->out) };
 }

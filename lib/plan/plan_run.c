@@ -157,7 +157,9 @@ static pe_status place(const pe_plan *p, pe_lane *lane, extents *e, float *const
     return st;
 }
 
-static pe_status check_output(const pe_plan_call *c, const pe_op *op, pe_error *err)
+/* op's output must be finite; `blame` is the op that made what is not. */
+static pe_status check_output(const pe_plan_call *c, const pe_op *op, const pe_op *blame,
+                              pe_error *err)
 {
     pe_queue *q = c->queue;
     bool finite = true;
@@ -170,7 +172,7 @@ static pe_status check_output(const pe_plan_call *c, const pe_op *op, pe_error *
         st = pe_fail(err, PE_E_INPUT,
                      "%s (%s): the result holds NaN or Inf; the weights are too large for their "
                      "inputs or damaged",
-                     op->name, pe_op_kind_name(op->kind));
+                     blame->name, pe_op_kind_name(blame->kind));
     return st;
 }
 
@@ -190,7 +192,8 @@ static pe_status run_ops(const pe_plan_call *c, int i0, int i1, pe_error *err)
         const pe_op *op = &c->plan->ops[i];
         uint64_t start = op_ns ? now_ns() : 0;
         st = pe_plan_forward(c, op, err);
-        if (!st && op->check) st = check_output(c, op, err);
+        const pe_op *blame = op->check ? op : op->checks >= 0 ? &c->plan->ops[op->checks] : NULL;
+        if (!st && blame) st = check_output(c, op, blame, err);
         if (!st && op_ns) {
             st = c->queue->backend->sync(c->queue, err);
             op_ns[i] += now_ns() - start;
