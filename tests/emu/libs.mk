@@ -29,8 +29,8 @@ EMULIB_COMMON := refusal number span panels
 EMULIB_LT_SRC := $(EMULIB_COMMON) lthandle ltdesc ltrules ltkinds ltalgo ltmatmul ltrun
 EMULIB_SP_SRC := $(EMULIB_COMMON) sphandle spcreate spaccess spentries sprun sprules spmm spmv spconvert
 EMULIB_ML_SRC := refusal nvml
-EMULIB_TESTS  := test_panels test_lt_numbers test_lt_rules test_lt_pointers test_sp_numbers test_sp_rules \
-                 test_sp_convert test_nvml
+EMULIB_TESTS  := test_panels test_lt_numbers test_lt_rules test_lt_edges test_lt_pointers test_sp_numbers test_sp_rules \
+                 test_sp_edges test_sp_convert test_nvml
 
 EMULIB_LIBS   := $(EMULIB_LT:%=$(EMULIB_OUT)/%) $(EMULIB_SP:%=$(EMULIB_OUT)/%) $(EMULIB_ML:%=$(EMULIB_OUT)/%)
 

@@ -228,6 +228,11 @@ cudaError_t cudaFree(void *p)
     return error;
 }
 
+cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
+{
+    return emu::enqueue(s, "cudaFreeAsync", [=] { runtime().blocks.erase((const char *)p); });
+}
+
 cudaError_t cudaMemcpy(void *to, const void *from, size_t nbytes, cudaMemcpyKind kind)
 {
     cudaError_t error = drain_all();

@@ -120,6 +120,10 @@ static void lt_refusals(void)
     said("no place: desc", cublasLtMatmulDescCreate(NULL, CUBLAS_COMPUTE_32F, CUDA_R_32F));
     said("no place: preference", cublasLtMatmulPreferenceCreate(NULL));
     said("no room", cublasLtMatrixLayoutInit_internal(&place, 8, CUDA_R_32F, 1, 1, 1));
+    said("init nowhere",
+         cublasLtMatrixLayoutInit_internal(NULL, sizeof place, CUDA_R_32F, 1, 1, 1));
+    said("get of nothing",
+         cublasLtMatrixLayoutGetAttribute(NULL, CUBLASLT_MATRIX_LAYOUT_ORDER, &value, 4, NULL));
     said("init", cublasLtMatrixLayoutInit(&place, CUDA_R_32F, 1, 1, 1));
     said("layout", cublasLtMatrixLayoutCreate(&l, CUDA_R_32F, 8, 8, 8));
     said("desc", cublasLtMatmulDescCreate(&d, CUBLAS_COMPUTE_32F, CUDA_R_32F));
@@ -276,6 +280,38 @@ static void block_refusals(void)
          cusparseCreateCoo(&m, 4, 4, 6, OFFSETS, INDICES, VALUES, I32, ZERO, CUDA_R_8F_E4M3));
 }
 
+/* Without a place for the descriptor, with other types and off the elements' alignment. */
+static void other_refusals(void)
+{
+    cusparseDnMatDescr_t m = NULL;
+    cusparseDnVecDescr_t v = NULL;
+    said("no csr",
+         cusparseCreateCsr(NULL, 4, 4, 6, OFFSETS, INDICES, VALUES, I32, I32, ZERO, CUDA_R_32F));
+    said("no csc",
+         cusparseCreateCsc(NULL, 4, 4, 6, OFFSETS, INDICES, VALUES, I32, I32, ZERO, CUDA_R_32F));
+    said("no coo",
+         cusparseCreateCoo(NULL, 4, 4, 6, OFFSETS, INDICES, VALUES, I32, ZERO, CUDA_R_32F));
+    said("no bsr", cusparseCreateBsr(NULL, 4, 4, 6, 2, 2, OFFSETS, INDICES, VALUES, I32, I32, ZERO,
+                                     CUDA_R_32F, CUSPARSE_ORDER_ROW));
+    said("no ell",
+         cusparseCreateBlockedEll(NULL, 8, 8, 2, 4, INDICES, VALUES, I32, ZERO, CUDA_R_16F));
+    said("no dense", cusparseCreateDnMat(NULL, 3, 5, 5, VALUES, CUDA_R_32F, CUSPARSE_ORDER_ROW));
+    said("no vector", cusparseCreateDnVec(NULL, 5, VALUES, CUDA_R_32F));
+    said("no vector", cusparseDnVecSetValues(NULL, VALUES));
+    said("no dense", cusparseDnMatSetValues(NULL, VALUES));
+    said("no values", cusparseSpMatSetValues(NULL, VALUES));
+    for (int type = 0; type < 36; type++) {
+        cudaDataType t = (cudaDataType)type;
+        said("dense type", cusparseCreateDnMat(&m, 3, 5, 5, VALUES, t, CUSPARSE_ORDER_ROW));
+        said("vector type", cusparseCreateDnVec(&v, 5, VALUES, t));
+        for (int by = 1; by <= 8; by *= 2) {
+            said("dense off",
+                 cusparseCreateDnMat(&m, 3, 5, 5, memory[2] + by, t, CUSPARSE_ORDER_ROW));
+            said("vector off", cusparseCreateDnVec(&v, 5, memory[2] + by, t));
+        }
+    }
+}
+
 /* What a conversion from dense goes through: no entries yet, then pointers. */
 static void pointers(void)
 {
@@ -314,6 +350,7 @@ int main(void)
     dense_matrices();
     csr_refusals();
     block_refusals();
+    other_refusals();
     pointers();
     said("cublasLtCreate without a device", cublasLtCreate(&lt));
     said("cusparseCreate without a device", cusparseCreate(&sp));

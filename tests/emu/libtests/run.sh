@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 build=${BUILD:-build/emu}
-tests="test_lt_rules test_lt_pointers test_lt_numbers test_sp_rules test_sp_numbers test_sp_convert test_nvml"
+tests="test_lt_rules test_lt_edges test_lt_pointers test_lt_numbers test_sp_rules test_sp_edges test_sp_numbers test_sp_convert test_nvml"
 failed=0
 
 if ! command -v nvcc >/dev/null 2>&1; then
