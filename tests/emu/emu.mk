@@ -1,0 +1,52 @@
+# tests/emu/emu.mk - the stand-in CUDA runtime and its tests. Included by the Makefile, or used alone
+# from the repository root: make -f tests/emu/emu.mk emu. Needs g++, libzstd-dev, the CUDA toolkit.
+# Read next: tests/emu/README.md.
+EMU_NVCC := $(shell command -v nvcc 2>/dev/null)
+EMU_CUDA := $(if $(EMU_NVCC),$(patsubst %/bin/nvcc,%,$(realpath $(EMU_NVCC))))
+# 12 or 13: the soname and symbol version that programs of this toolkit ask for
+EMU_MAJOR := $(if $(EMU_CUDA),$(shell awk '/define CUDART_VERSION/ { print int($$3 / 1000) }' \
+             $(EMU_CUDA)/include/cuda_runtime_api.h))
+EMU_B   := build/emu
+EMU_LIB := $(EMU_B)/libcudart.so.$(EMU_MAJOR)
+EMU_CXX ?= g++
+EMU_Q   := $(if $(V),,@)
+
+# NaN, -0 and rounding are exact: no fast-math. -fno-trapping-math only lets loops be vectorized.
+EMU_FLAGS := -std=c++17 -O3 -g1 -fPIC -fwrapv -fno-strict-aliasing -ffp-contract=off -fno-math-errno \
+             -fno-trapping-math -Wall -Wextra -Wshadow -Werror -I. -isystem $(EMU_CUDA)/include -MMD -MP
+EMU_SRC  := $(wildcard tests/emu/runtime/*.cc)
+EMU_OPS  := $(wildcard tests/emu/runtime/ops/*.cc)
+EMU_ISA_base :=
+EMU_ISA_avx2 := -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt
+EMU_OBJ  := $(patsubst tests/emu/runtime/%.cc,$(EMU_B)/runtime/%.o,$(EMU_SRC)) \
+            $(foreach i,base avx2,$(patsubst tests/emu/runtime/ops/%.cc,$(EMU_B)/ops/$(i)/%.o,$(EMU_OPS)))
+
+.PHONY: emu emu-tests emu-check
+emu: $(if $(EMU_CUDA),$(EMU_LIB)) ## the stand-in CUDA runtime
+
+$(EMU_B)/runtime/rounded.o $(EMU_B)/runtime/convert_any.o: EMU_MORE := -frounding-math
+$(EMU_B)/runtime/%.o: tests/emu/runtime/%.cc
+	@mkdir -p $(@D)
+	$(if $(EMU_Q),@echo "CXX $<")
+	$(EMU_Q)$(EMU_CXX) $(EMU_FLAGS) $(EMU_MORE) -c $< -o $@
+
+# One instruction set each, in a namespace of its name; nothing else may be visible to the linker,
+# or it could take an AVX2 function for the plain build.
+define EMU_OPS_RULE
+$(EMU_B)/ops/$(1)/%.o: tests/emu/runtime/ops/%.cc
+	@mkdir -p $$(@D)
+	$$(if $$(EMU_Q),@echo "CXX $$< ($(1))")
+	$$(EMU_Q)$$(EMU_CXX) $$(EMU_FLAGS) -DEMU_ISA=$(1) $(EMU_ISA_$(1)) -c $$< -o $$@
+	$$(EMU_Q)! nm $$@ | grep ' [WVu] ' | grep -v DW.ref
+endef
+$(foreach i,base avx2,$(eval $(call EMU_OPS_RULE,$(i))))
+
+$(EMU_B)/export.map: tests/emu/runtime/export.map
+	@mkdir -p $(@D)
+	$(EMU_Q)sed 's/MAJOR/$(EMU_MAJOR)/' $< >$@
+$(EMU_LIB): $(EMU_OBJ) $(EMU_B)/export.map
+	$(EMU_Q)$(EMU_CXX) -shared -Wl,-soname,$(@F) -Wl,--version-script=$(EMU_B)/export.map \
+	    -Wl,--no-undefined -o $@ $(EMU_OBJ) -lzstd
+	$(EMU_Q)ln -sf $(@F) $(EMU_B)/libcudart.so
+
+-include $(EMU_OBJ:.o=.d)
