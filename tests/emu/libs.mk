@@ -9,10 +9,16 @@ EMULIB_TOUT := $(EMULIB_OUT)/libtests
 EMULIB_FAKE := $(EMULIB_TOUT)/fake
 EMULIB_CXX  ?= g++
 
+# What the stand-ins take from the headers came with CUDA 13; run.sh asks the same.
+EMULIB_NEW  := $(shell grep -ls CUBLASLT_BATCH_MODE_POINTER_ARRAY $(EMULIB_CUDA)/include/cublasLt.h)
+
 .PHONY: emu-libs emu-libtests
 ifeq ($(EMULIB_NVCC),)
 emu-libs emu-libtests:
-	@echo "skip emu libraries: nvcc not found; install the CUDA toolkit 12 or 13"
+	@echo "skip emu libraries: nvcc not found; install the CUDA toolkit 13"
+else ifeq ($(EMULIB_NEW),)
+emu-libs emu-libtests:
+	@echo "skip emu libraries: no headers of cuBLAS 13.1 or later; install the CUDA toolkit 13"
 else
 
 # The sonames that programs ask for carry the major version of the headers.
@@ -32,11 +38,13 @@ EMULIB_ML_SRC := refusal nvml
 EMULIB_TESTS  := test_panels test_lt_numbers test_lt_rules test_lt_edges test_lt_pointers test_sp_numbers test_sp_rules \
                  test_sp_edges test_sp_convert test_nvml
 
+EMULIB_LIB    := $(patsubst %/libcublasLt.so,%,$(firstword $(wildcard $(EMULIB_CUDA)/lib64/libcublasLt.so \
+                   $(EMULIB_CUDA)/lib/libcublasLt.so)))
 EMULIB_LIBS   := $(EMULIB_LT:%=$(EMULIB_OUT)/%) $(EMULIB_SP:%=$(EMULIB_OUT)/%) $(EMULIB_ML:%=$(EMULIB_OUT)/%)
 
 emu-libs: $(EMULIB_LIBS)
 emu-libtests: emu-libs $(EMULIB_TESTS:%=$(EMULIB_TOUT)/%) $(EMULIB_TOUT)/bench_lt \
-              $(EMULIB_TOUT)/descriptors_real $(EMULIB_TOUT)/descriptors_emu
+              $(EMULIB_TOUT)/descriptors_emu $(if $(EMULIB_LIB),$(EMULIB_TOUT)/descriptors_real)
 
 $(EMULIB_OBJ)/libs/%.o: tests/emu/libs/%.cc
 	@mkdir -p $(@D)
@@ -63,7 +71,7 @@ $(EMULIB_OUT)/$(EMULIB_ML): $(call emulib_objects,$(EMULIB_ML_SRC)) tests/emu/li
 	@$(call emulib_link,nvml) && ln -sf $(@F) $(EMULIB_OUT)/libnvidia-ml.so
 
 EMULIB_HELP := $(patsubst %,$(EMULIB_OBJ)/libtests/%.o,harness ltcase spcase) $(EMULIB_OBJ)/libs/number.o
-EMULIB_WITH := -L$(EMULIB_OUT) -l:$(EMULIB_LT) -l:$(EMULIB_SP) -l:$(EMULIB_ML) -L$(EMULIB_FAKE) -l:$(EMULIB_CUDART)
+EMULIB_WITH := -L$(EMULIB_FAKE) -l:$(EMULIB_CUDART) -L$(EMULIB_OUT) -l:$(EMULIB_LT) -l:$(EMULIB_SP) -l:$(EMULIB_ML)
 $(EMULIB_TOUT)/test_panels: $(EMULIB_OBJ)/libtests/test_panels.o $(EMULIB_OBJ)/libs/number.o
 	@$(EMULIB_CXX) -o $@ $^
 $(EMULIB_TOUT)/test_%: $(EMULIB_OBJ)/libtests/test_%.o $(EMULIB_HELP) $(EMULIB_LIBS)
@@ -73,7 +81,6 @@ $(EMULIB_TOUT)/bench_lt: $(EMULIB_OBJ)/libtests/bench_lt.o $(EMULIB_OBJ)/libs/nu
 
 # One program, once with NVIDIA's own libraries and once with the stand-ins.
 EMULIB_C17 := $(CC) -std=c17 -O1 -g -Wall -Wextra -Werror -isystem $(EMULIB_CUDA)/include -DDISABLE_CUSPARSE_DEPRECATED
-EMULIB_LIB := $(firstword $(wildcard $(EMULIB_CUDA)/lib64 $(EMULIB_CUDA)/lib))
 $(EMULIB_TOUT)/descriptors_real: tests/emu/libtests/real_descriptors.c
 	@mkdir -p $(@D)
 	@$(EMULIB_C17) -o $@ $< -L$(EMULIB_LIB) -Wl,-rpath,$(EMULIB_LIB) -lcublasLt -lcusparse -lcudart

@@ -9,7 +9,12 @@ tests="test_lt_rules test_lt_edges test_lt_pointers test_lt_numbers test_sp_rule
 failed=0
 
 if ! command -v nvcc >/dev/null 2>&1; then
-    echo "skip emu libraries: nvcc not found; install the CUDA toolkit 12 or 13"
+    echo "skip emu libraries: nvcc not found; install the CUDA toolkit 13"
+    exit 0
+fi
+cuda=$(dirname "$(dirname "$(realpath "$(command -v nvcc)")")")
+if ! grep -qs CUBLASLT_BATCH_MODE_POINTER_ARRAY "$cuda/include/cublasLt.h"; then
+    echo "skip emu libraries: no headers of cuBLAS 13.1 or later; install the CUDA toolkit 13"
     exit 0
 fi
 unset PE_EMU_CC PE_EMU_FAIL PE_EMU_DEVICES PE_EMU_NVML PE_EMU_DRIVER PE_EMU_MEM PE_EMU_VERBOSE
@@ -41,7 +46,9 @@ fi
 # NVIDIA's own libraries and the stand-ins say the same about descriptors. No GPU for either.
 real=$(CUDA_VISIBLE_DEVICES='' "$build/libtests/descriptors_real" 2>/dev/null)
 emu=$(PE_EMU_DEVICES=0 LD_LIBRARY_PATH="$build/libtests/fake:$build" "$build/libtests/descriptors_emu" 2>/dev/null)
-if [ -n "$real" ] && [ "$real" = "$emu" ]; then
+if [ ! -x "$build/libtests/descriptors_real" ]; then
+    echo "skip emu libraries against NVIDIA's: libcublasLt.so is not installed"
+elif [ -n "$real" ] && [ "$real" = "$emu" ]; then
     echo "ok descriptors: $(printf '%s\n' "$real" | wc -l) answers of NVIDIA's libraries"
 else
     echo "not ok descriptors: the stand-ins answer otherwise than NVIDIA's libraries"
