@@ -236,7 +236,7 @@ cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
 cudaError_t cudaMemcpy(void *to, const void *from, size_t nbytes, cudaMemcpyKind kind)
 {
     cudaError_t error = drain_all();
-    with_heap([=] { memcpy(to, from, nbytes); });
+    if (nbytes) with_heap([=] { memcpy(to, from, nbytes); });
     if (kind == cudaMemcpyHostToDevice) emu::mark_initialized(to, nbytes);
     return error;
 }
