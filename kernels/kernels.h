@@ -112,7 +112,8 @@ typedef struct pe_attention_call {
         *q_begin; /* [nrows + 1] rows of q and out that belong to row r; NULL = row_begin.
                    * With fewer: only the first token asks, or (later) a KV cache answers */
     float scale;
-    void *scratch; /* attention_scratch(longest row, head_dim, nthreads) */
+    size_t longest, most_queries; /* of a row; for devices that cannot look at row_begin */
+    void *scratch;                /* attention_scratch(longest row, head_dim, nthreads) */
     pe_pool *pool;
 } pe_attention_call;
 

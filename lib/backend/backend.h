@@ -1,5 +1,6 @@
 /* lib/backend/backend.h - a device: its memory, its queues of work and its table of ops.
- * Read next: lib/backend/cpu_backend.c (the host), lib/plan/plan.h (who calls it). */
+ * Read next: lib/backend/cpu_backend.c (the host), lib/backend/plugin.h (the others),
+ * lib/plan/plan.h (who calls it). */
 #ifndef PE_BACKEND_BACKEND_H
 #define PE_BACKEND_BACKEND_H
 
@@ -12,11 +13,12 @@
 typedef struct pe_backend pe_backend;
 
 /* Work in order on one device. Calls on it return when the work is queued; results are there after
- * sync (the host's are there at once). */
+ * sync (the host's are there at once). A queue without a stream of its own uses the device's
+ * default one. */
 typedef struct pe_queue {
     const pe_backend *backend;
     pe_pool *pool; /* host threads; NULL = this thread, and on devices */
-    void *stream;  /* the device's own */
+    void *stream;  /* the device's own, by open_queue */
 } pe_queue;
 
 /* ---- calls that kernels.h has no struct for; all pointers are memory of the backend ---------- */
@@ -54,11 +56,12 @@ typedef struct pe_scale_call {
     size_t m, d;
 } pe_scale_call;
 
-/* *finite (host memory, valid after sync) says whether x holds neither NaN nor Inf. */
+/* *bad becomes 1 where x holds NaN or Inf, else it stays; so one look at the end tells of many ops.
+ */
 typedef struct pe_check_call {
     const float *x;
     size_t n;
-    bool *finite;
+    uint32_t *bad;
 } pe_check_call;
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -74,6 +77,7 @@ struct pe_backend {
     const char *name;   /* "cpu", "cuda:0" */
     const char *level;  /* CPU level or device model, for reports */
     bool host;          /* its memory is the host's: read and written in place */
+    bool exact;         /* float products, too, have the bits of kernels/ref */
     void *self;
 
     /* Memory: 64-byte aligned at least. alloc gives PE_E_NOMEM naming `what`. */
@@ -83,6 +87,9 @@ struct pe_backend {
     pe_status (*upload)(pe_queue *q, void *dst, const void *src, size_t nbytes, pe_error *err);
     pe_status (*download)(pe_queue *q, void *dst, const void *src, size_t nbytes, pe_error *err);
     pe_status (*sync)(pe_queue *q, pe_error *err);
+    /* A stream for q; NULL functions: there are none, work is done at once. */
+    pe_status (*open_queue)(pe_queue *q, pe_error *err);
+    void (*close_queue)(pe_queue *q);
 
     /* Linear layers: which forms exist, and their packed copies. w is host memory, packed is the
      * backend's; pack may run for several matrices at once. */
@@ -100,9 +107,13 @@ struct pe_backend {
 #undef PE_BACKEND_OP
 };
 
-/* "cpu" (NULL means it too); the result is static. PE_E_UNSUPPORTED for a device that this build or
- * machine does not have. */
-pe_status pe_backend_get(const pe_backend **out, const char *device, pe_error *err);
+/* "cpu" (NULL means it too), "cuda", "cuda:N", "emu", or "auto": a GPU if there is one, else the
+ * CPU. The result stays until the process ends. max_nbytes: memory of the device that may be used,
+ * 0 = what is free; the first call for a device decides. PE_E_UNSUPPORTED for a device that this
+ * build or machine does not have, saying why. */
+pe_status pe_backend_get(const pe_backend **out, const char *device, uint64_t max_nbytes,
+                         pe_error *err);
+pe_status pe_backend_cpu(const pe_backend **out, pe_error *err); /* the host */
 /* PE_E_UNSUPPORTED "device cuda:0 has no op 'x'". */
 pe_status pe_backend_missing(const pe_backend *b, const char *op, pe_error *err);
 

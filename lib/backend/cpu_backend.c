@@ -141,7 +141,7 @@ static pe_status cpu_l2_normalize(pe_queue *q, const pe_scale_call *c, pe_error 
 static pe_status cpu_check_finite(pe_queue *q, const pe_check_call *c, pe_error *err)
 {
     (void)err;
-    *c->finite = kernels(q->backend)->all_finite(c->x, c->n, q->pool);
+    if (!kernels(q->backend)->all_finite(c->x, c->n, q->pool)) *c->bad = 1;
     return PE_OK;
 }
 
@@ -158,6 +158,7 @@ static pe_backend cpu = {
     .abi = PE_BACKEND_ABI,
     .name = "cpu",
     .host = true,
+    .exact = true,
     .alloc = cpu_alloc,
     .release = cpu_release,
     .upload = cpu_copy,
@@ -183,11 +184,8 @@ static void start(void)
     if (k) cpu.level = k->level;
 }
 
-pe_status pe_backend_get(const pe_backend **out, const char *device, pe_error *err)
+pe_status pe_backend_cpu(const pe_backend **out, pe_error *err)
 {
-    if (device && strcmp(device, "cpu") != 0 && strcmp(device, "auto") != 0)
-        return pe_fail(err, PE_E_UNSUPPORTED,
-                       "device '%s': this build runs on 'cpu' only; try --device cpu", device);
     (void)pthread_once(&once, start);
     if (!cpu.self) return pe_fail(err, why.status, "%s", why.text);
     *out = &cpu;

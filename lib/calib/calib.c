@@ -139,12 +139,15 @@ static watched *watch(pe_calib *c, const pe_linear *l)
     return c->failed ? NULL : &c->watched[c->nwatched - 1];
 }
 
-static void on_input(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m)
+static void on_input(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m,
+                     pe_queue *q)
 {
     pe_calib *c = user;
     watched *w = c->failed ? NULL : watch(c, l);
 
-    if (w != NULL) pe_observer_add(&w->seen, x, ldx, m);
+    if (w == NULL) return;
+    if (q->backend->host) pe_observer_add(&w->seen, x, ldx, m);
+    else c->failed = pe_observer_add_device(&w->seen, x, ldx, m, q, &c->why);
 }
 
 static pe_status run_batch(pe_calib *c, size_t first, size_t n, pe_error *err)
@@ -223,7 +226,10 @@ static void drop_model(pe_calib *c)
 
 static pe_status load(pe_calib *c, const char *model, pe_error *err)
 {
-    pe_model_params mp = { .pool = c->params.pool, .tune_file = "" };
+    pe_model_params mp = { .pool = c->params.pool,
+                           .tune_file = "",
+                           .device = c->params.device,
+                           .max_vram = c->params.max_vram };
     pe_status st = pe_dataset_open(&c->data, c->params.data, &c->params.columns, err);
 
     if (!st) st = pe_tokenizer_open(&c->tokenizer, model, err);

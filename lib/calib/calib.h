@@ -20,6 +20,8 @@ typedef struct pe_calib_params {
     pe_data_params columns;
     size_t rows; /* at most, evenly spread over the file; 0 = 512 */
     pe_range_rule range;
+    const char *device; /* that runs the model and watches; NULL = "cpu" */
+    uint64_t max_vram;
     pe_pool *pool;
     pe_progress progress;
 } pe_calib_params;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/backend/plugin.h"
 #include "lib/base/error.h"
 #include "lib/calib/ranges.h"
 
@@ -63,15 +64,16 @@ static void add_top(pe_observer *o, const float *x)
     }
 }
 
-static void add_sample(pe_observer *o, const float *x)
+/* Token number `at`, counted from 0. */
+static void add_sample(pe_observer *o, const float *x, uint64_t at)
 {
-    if (o->ntokens % o->stride != 0) return;
+    if (at % o->stride != 0) return;
     if (o->nsample == PE_CALIB_TOKENS) {
         for (size_t i = 1; i < PE_CALIB_TOKENS / 2; i++)
             memcpy(o->sample + i * o->k, o->sample + 2 * i * o->k, o->k * sizeof *o->sample);
         o->nsample = PE_CALIB_TOKENS / 2;
         o->stride *= 2;
-        if (o->ntokens % o->stride != 0) return;
+        if (at % o->stride != 0) return;
     }
     memcpy(o->sample + o->nsample * o->k, x, o->k * sizeof *o->sample);
     o->nsample++;
@@ -89,9 +91,86 @@ void pe_observer_add(pe_observer *o, const float *x, size_t ldx, size_t m)
         o->lo = lo;
         o->hi = hi;
         if (o->top != NULL) add_top(o, x);
-        add_sample(o, x);
+        add_sample(o, x, o->ntokens);
         o->ntokens++;
     }
+}
+
+/* ---- tokens that lie on a device ------------------------------------------------------------- */
+
+/* Range, and what is above the floor. The room for that may not suffice: then fewer tokens at a
+ * time, whose largest raise the floor for the next; a row always fits, since there is room for as
+ * many as it has. */
+static pe_status observe(pe_observer *o, const float *x, size_t ldx, size_t m, pe_queue *q,
+                         const pe_device_pass *pass, pe_error *err)
+{
+    uint32_t found = 0;
+    pe_observe_call c = { .x = x, .m = m, .k = o->k, .ldx = ldx, .lo = &o->lo, .hi = &o->hi };
+
+    if (o->top != NULL) {
+        if (o->ntop > o->need) keep_largest(o);
+        c.top = o->top + o->ntop;
+        c.cap = (uint32_t)(2 * o->need - o->ntop);
+        c.floor = o->floor;
+        c.ntop = &found;
+    }
+    pe_status st = pass->observe(q, &c, err);
+
+    if (st || found <= c.cap) {
+        if (!st) o->ntop += found;
+        return st;
+    }
+    if (m > 1) {
+        st = observe(o, x, ldx, m / 2, q, pass, err);
+        return st ? st : observe(o, x + m / 2 * ldx, ldx, m - m / 2, q, pass, err);
+    }
+    float *row = malloc(o->k * sizeof *row);
+
+    if (row == NULL) return pe_fail_nomem(err, "calibration", o->k * sizeof *row);
+    st = q->backend->download(q, row, x, o->k * sizeof *row, err);
+    if (!st) st = q->backend->sync(q, err);
+    if (!st) add_top(o, row);
+    free(row);
+    return st;
+}
+
+/* Rows of x that may belong to the sample, in host memory, from malloc; *n of them, the first at
+ * token *first, o->stride apart. */
+static pe_status fetch_sample(float **rows, size_t *n, size_t *first, const pe_observer *o,
+                              const float *x, size_t ldx, size_t m, pe_queue *q, pe_error *err)
+{
+    const pe_backend *b = q->backend;
+    pe_status st = PE_OK;
+
+    *first = (size_t)((o->stride - o->ntokens % o->stride) % o->stride);
+    *n = *first < m ? (m - *first - 1) / (size_t)o->stride + 1 : 0;
+    *rows = *n > 0 ? malloc(*n * o->k * sizeof **rows) : NULL;
+    if (*n == 0) return PE_OK;
+    if (*rows == NULL) return pe_fail_nomem(err, "calibration sample", *n * o->k * sizeof **rows);
+    for (size_t i = 0; !st && i < *n; i++)
+        st = b->download(q, *rows + i * o->k, x + (*first + i * (size_t)o->stride) * ldx,
+                         o->k * sizeof **rows, err);
+    return st ? st : b->sync(q, err);
+}
+
+pe_status pe_observer_add_device(pe_observer *o, const float *x, size_t ldx, size_t m, pe_queue *q,
+                                 pe_error *err)
+{
+    const pe_plugin *plugin = pe_plugin_of(q->backend);
+    float *rows = NULL;
+    size_t n = 0, first = 0;
+    uint64_t stride = o->stride;
+    pe_status st;
+
+    if (plugin == NULL || plugin->pass->observe == NULL)
+        return pe_backend_missing(q->backend, "observe", err);
+    st = observe(o, x, ldx, m, q, plugin->pass, err);
+    if (!st) st = fetch_sample(&rows, &n, &first, o, x, ldx, m, q, err);
+    for (size_t i = 0; !st && i < n; i++)
+        add_sample(o, rows + i * o->k, o->ntokens + first + i * stride);
+    if (!st) o->ntokens += m;
+    free(rows);
+    return st;
 }
 
 /* Evenly spread values of the sample. */

@@ -4,6 +4,7 @@
 #ifndef PE_CALIB_OBSERVER_H
 #define PE_CALIB_OBSERVER_H
 
+#include "lib/backend/backend.h"
 #include "lib/calib/calib.h"
 
 #define PE_CALIB_TOKENS \
@@ -30,6 +31,9 @@ pe_status pe_observer_init(pe_observer *o, uint32_t k, const pe_range_rule *rule
 void pe_observer_release(pe_observer *o);
 /* m tokens [m, k], distance ldx. */
 void pe_observer_add(pe_observer *o, const float *x, size_t ldx, size_t m);
+/* The same of tokens in the memory of q's device; the observer is then as if they had been here. */
+pe_status pe_observer_add_device(pe_observer *o, const float *x, size_t ldx, size_t m, pe_queue *q,
+                                 pe_error *err);
 /* Magnitude that a static range should reach; after the last token. */
 float pe_observer_clip(pe_observer *o, const pe_range_rule *rule);
 

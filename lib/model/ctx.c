@@ -9,10 +9,13 @@
 #include "lib/base/first_error.h"
 #include "lib/model/batch.h"
 #include "lib/model/model_impl.h"
+#include "lib/model/sent.h"
 
 /* Tokens that run through the layers together: activations stay in the caches, weights are read
  * once for that many. */
 #define CHUNK_TOKENS 192
+/* A device has no such caches to mind, but memory: when it does not suffice, half as many. */
+#define DEVICE_TOKENS 16384
 /* With fewer tokens a thread, threads share each product instead of taking rows of their own. */
 #define ROWS_OF_ITS_OWN 48
 
@@ -29,7 +32,10 @@ struct pe_ctx {
     pe_lane shared;  /* all threads on each op */
     pe_lane *own;    /* [nthreads] one thread each */
     int nthreads;
+    size_t most;      /* tokens of a chunk */
+    pe_sent sent;     /* input of a chunk on a device */
     float **out;      /* [nouts] whole outputs, by pe_out */
+    float **host;     /* [nouts] the same where the caller can read them: out, or copies */
     size_t *capacity; /* [nouts] floats */
     size_t nouts;
     chunk *chunks;
@@ -48,24 +54,32 @@ pe_status pe_ctx_new(pe_ctx **out, const pe_model *m, pe_pool *pool, pe_error *e
     c->nouts = (size_t)PE_OUT_HIDDEN + m->cfg.layers + 1;
     c->own = calloc((size_t)c->nthreads, sizeof *c->own);
     c->out = calloc(c->nouts, sizeof *c->out);
+    c->host = m->backend->host ? c->out : calloc(c->nouts, sizeof *c->host);
     c->capacity = calloc(c->nouts, sizeof *c->capacity);
-    if (!c->own || !c->out || !c->capacity) {
+    c->most = m->backend->host ? CHUNK_TOKENS : DEVICE_TOKENS;
+    if (!c->own || !c->out || !c->host || !c->capacity) {
         pe_ctx_free(c);
         return pe_fail_nomem(err, "context", c->nouts * sizeof *c->out);
     }
     pe_lane_init(&c->shared, m->backend, pool);
     for (int i = 0; i < c->nthreads; i++) pe_lane_init(&c->own[i], m->backend, NULL);
-    *out = c;
-    return PE_OK;
+    pe_status st = m->backend->open_queue ? m->backend->open_queue(&c->shared.queue, err) : PE_OK;
+    if (st) pe_ctx_free(c);
+    else *out = c;
+    return st;
 }
 
 void pe_ctx_free(pe_ctx *c)
 {
     if (!c) return;
-    for (size_t i = 0; c->out && i < c->nouts; i++)
-        c->m->backend->release(c->m->backend, c->out[i]);
+    const pe_backend *b = c->m->backend;
+    for (size_t i = 0; c->host && c->host != c->out && i < c->nouts; i++) free(c->host[i]);
+    for (size_t i = 0; c->out && i < c->nouts; i++) b->release(b, c->out[i]);
     for (int i = 0; c->own && i < c->nthreads; i++) pe_lane_release(&c->own[i]);
     pe_lane_release(&c->shared);
+    if (b->close_queue) b->close_queue(&c->shared.queue);
+    pe_sent_release(&c->sent, b);
+    if (c->host != c->out) free(c->host);
     pe_inputs_release(&c->in);
     pe_led_rows_release(&c->led);
     free(c->own);
@@ -120,8 +134,28 @@ static pe_status make_outputs(pe_ctx *c, const pe_plan *p, size_t ntokens, size_
         pe_status st = b->alloc(b, (void **)&c->out[o], need * sizeof(float), "results", err);
         if (st) return st;
         c->capacity[o] = need;
+        if (b->host) continue;
+        free(c->host[o]);
+        c->host[o] = malloc(need * sizeof(float));
+        if (!c->host[o]) return pe_fail_nomem(err, "results", need * sizeof(float));
     }
     return PE_OK;
+}
+
+/* From the device to where the caller reads them. */
+static pe_status fetch_outputs(pe_ctx *c, const pe_plan *p, pe_error *err)
+{
+    pe_queue *q = &c->shared.queue;
+    pe_status st = PE_OK;
+    if (q->backend->host) return PE_OK;
+    for (size_t o = 0; !st && o < c->nouts; o++) {
+        const pe_value *v = find_output(p, (int)o);
+        size_t rows = v && v->extent == PE_PER_TOKEN ? c->in.ntokens : c->in.nrows;
+        if (v)
+            st = q->backend->download(q, c->host[o], c->out[o], rows * v->width * sizeof(float),
+                                      err);
+    }
+    return st ? st : q->backend->sync(q, err);
 }
 
 static void describe_output(pe_output *out, const pe_ctx *c, const pe_plan *p)
@@ -129,13 +163,13 @@ static void describe_output(pe_output *out, const pe_ctx *c, const pe_plan *p)
     const pe_value *logits = find_output(p, PE_OUT_LOGITS);
     *out = (pe_output){ .nrows = c->in.nrows, .ntokens = c->in.ntokens };
     if (logits) {
-        out->logits = c->out[PE_OUT_LOGITS];
+        out->logits = c->host[PE_OUT_LOGITS];
         out->width = logits->width;
     }
-    if (find_output(p, PE_OUT_EMBEDDING)) out->embedding = c->out[PE_OUT_EMBEDDING];
-    if (find_output(p, PE_OUT_POOLED)) out->pooled = c->out[PE_OUT_POOLED];
-    if (find_output(p, (int)c->nouts - 1)) out->hidden = c->out[c->nouts - 1];
-    if (c->keep) out->hidden_all = (const float *const *)(c->out + PE_OUT_HIDDEN);
+    if (find_output(p, PE_OUT_EMBEDDING)) out->embedding = c->host[PE_OUT_EMBEDDING];
+    if (find_output(p, PE_OUT_POOLED)) out->pooled = c->host[PE_OUT_POOLED];
+    if (find_output(p, (int)c->nouts - 1)) out->hidden = c->host[c->nouts - 1];
+    if (c->keep) out->hidden_all = (const float *const *)(c->host + PE_OUT_HIDDEN);
 }
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
@@ -208,12 +242,13 @@ static pe_status plan_chunks(bool *own, pe_ctx *c, pe_error *err)
     size_t T = c->in.ntokens, n = (size_t)c->nthreads;
     pe_status st = PE_OK;
     *own = false;
-    if (n > 1 && T >= n * ROWS_OF_ITS_OWN && !c->in.lead && !c->shared.tap.fn && !c->shared.op_ns) {
+    bool may = c->m->backend->host && !c->in.lead && !c->shared.tap.fn && !c->shared.op_ns;
+    if (may && n > 1 && T >= n * ROWS_OF_ITS_OWN) {
         size_t rounds = (T + n * CHUNK_TOKENS - 1) / (n * CHUNK_TOKENS);
         st = cut(c, (T + n * rounds - 1) / (n * rounds), err);
         *own = !st && balance(c) >= 0.9;
     }
-    if (!st && !*own) st = cut(c, CHUNK_TOKENS, err);
+    if (!st && !*own) st = cut(c, c->most, err);
     return st ? st : make_begins(c, err);
 }
 
@@ -262,6 +297,7 @@ static pe_status run_chunk(pe_ctx *c, const pe_plan *p, size_t i, pe_lane *lane,
     input.pos_ids = in->pos_ids + first;
     input.task_ids = in->task_ids + first;
     pe_status st = in->lead ? lead_chunk(c, ch, &input, err) : PE_OK;
+    if (!st && !lane->queue.backend->host) st = pe_sent_take(&c->sent, &input, &lane->queue, err);
     if (!st) st = pe_plan_run(p, lane, &input, out, err);
     if (out != few) free(out);
     return st;
@@ -288,6 +324,28 @@ static bool reads_first(const pe_plan *p)
     return false;
 }
 
+static pe_status run_chunks(pe_ctx *c, const pe_plan *p, bool own, pe_error *err)
+{
+    pe_status st = PE_OK;
+    if (own) {
+        own_work w = { .c = c, .p = p };
+        pe_first_error_init(&w.failed);
+        pe_pool_run(c->pool, c->nchunks, run_own, &w);
+        return pe_first_error_take(&w.failed, err);
+    }
+    for (size_t i = 0; !st && i < c->nchunks; i++) st = run_chunk(c, p, i, &c->shared, err);
+    return st;
+}
+
+/* A device's memory may not suffice for so many tokens at once: half of them, while that is
+ * possible. */
+static bool fewer(pe_ctx *c, pe_status st)
+{
+    if (st != PE_E_NOMEM || c->m->backend->host || c->nchunks >= c->in.nrows) return false;
+    c->most = (c->most < c->in.ntokens ? c->most : c->in.ntokens) / 2;
+    return true;
+}
+
 pe_status pe_forward(pe_output *out, pe_ctx *c, const pe_batch *b, pe_error *err)
 {
     const pe_plan *p = c->keep ? &c->m->full : &c->m->lean;
@@ -295,16 +353,12 @@ pe_status pe_forward(pe_output *out, pe_ctx *c, const pe_batch *b, pe_error *err
     pe_status st = pe_inputs_take(&c->in, &c->m->cfg, b, err);
     if (!reads_first(p)) c->in.lead = NULL;
     if (!st) st = make_outputs(c, p, c->in.ntokens, c->in.nrows, err);
-    if (!st) st = plan_chunks(&own, c, err);
     if (st) return st;
-    if (own) {
-        own_work w = { .c = c, .p = p };
-        pe_first_error_init(&w.failed);
-        pe_pool_run(c->pool, c->nchunks, run_own, &w);
-        st = pe_first_error_take(&w.failed, err);
-    } else {
-        for (size_t i = 0; !st && i < c->nchunks; i++) st = run_chunk(c, p, i, &c->shared, err);
-    }
+    do {
+        st = plan_chunks(&own, c, err);
+        if (!st) st = run_chunks(c, p, own, err);
+    } while (fewer(c, st));
+    if (!st) st = fetch_outputs(c, p, err);
     if (st) return pe_fail_prefix(err, st, "%s", c->m->path);
     describe_output(out, c, p);
     return PE_OK;
@@ -312,7 +366,8 @@ pe_status pe_forward(pe_output *out, pe_ctx *c, const pe_batch *b, pe_error *err
 
 uint64_t pe_model_scratch_nbytes(const pe_model *m, size_t T, size_t L, int nthreads)
 {
-    size_t most = T < CHUNK_TOKENS ? T : CHUNK_TOKENS > L ? CHUNK_TOKENS : L;
+    size_t together = m->backend->host ? CHUNK_TOKENS : DEVICE_TOKENS;
+    size_t most = T < together ? T : together > L ? together : L;
     size_t rows = T / (L ? L : 1) + 1;
     uint64_t chunk_nbytes = pe_plan_nbytes(&m->lean, m->backend, most, most, L, nthreads);
     uint64_t results = (uint64_t)T * m->cfg.hidden + (uint64_t)rows * m->cfg.hidden;

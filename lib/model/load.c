@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/base/checked.h"
 #include "lib/base/error.h"
 #include "lib/base/first_error.h"
 #include "lib/model/model_impl.h"
@@ -20,12 +21,21 @@ typedef struct piece {
     bool mapped; /* dst is the file: nothing to read, values are checked */
 } piece;
 
+/* An array that is read into the host's memory first and belongs on a device. */
+typedef struct moving {
+    void **slot; /* where the model points to it */
+    const char *name;
+    size_t nbytes;
+} moving;
+
 typedef struct loader {
     pe_model *m;
     const pe_linear_job *jobs;
     const pe_form_choice *choice;
     piece *pieces;
     size_t npieces, cap;
+    moving *moving;
+    size_t nmoving, moving_cap;
     pe_room *rooms; /* [nthreads] */
     pe_first_error failed;
 } loader;
@@ -65,28 +75,62 @@ static pe_status add_pieces(loader *ld, const pe_array *a, void *dst, bool mappe
     return st;
 }
 
-/* Memory for the whole array and the tasks that fill it. */
-static pe_status add_array(void **out, loader *ld, const pe_array *a, pe_error *err)
+/* Memory of the backend that the host can fill; a device's is filled at the end (move_all). */
+static pe_status new_array(void **slot, loader *ld, size_t nbytes, const char *name, pe_error *err)
 {
     const pe_backend *b = ld->m->backend;
+    if (b->host) return b->alloc(b, slot, nbytes, name, err);
+    if (ld->nmoving == ld->moving_cap) {
+        size_t cap = ld->moving_cap ? ld->moving_cap * 2 : 64;
+        moving *more = realloc(ld->moving, cap * sizeof *more);
+        if (!more) return pe_fail_nomem(err, "list of tables", cap * sizeof *more);
+        ld->moving = more;
+        ld->moving_cap = cap;
+    }
+    *slot = aligned_alloc(64, pe_round_up(nbytes + 1, 64));
+    if (!*slot) return pe_fail_nomem(err, name, nbytes);
+    ld->moving[ld->nmoving++] = (moving){ slot, name, nbytes };
+    return PE_OK;
+}
+
+/* To the device, where the slots point from now on; nothing stays behind, also on failure. */
+static pe_status move_all(loader *ld, pe_status st, pe_error *err)
+{
+    const pe_backend *b = ld->m->backend;
+    pe_queue q = { .backend = b };
+    for (size_t i = 0; i < ld->nmoving; i++) {
+        moving *mv = &ld->moving[i];
+        void *host = *mv->slot;
+        *mv->slot = NULL;
+        if (!st) st = b->alloc(b, mv->slot, mv->nbytes, mv->name, err);
+        if (!st) st = b->upload(&q, *mv->slot, host, mv->nbytes, err);
+        if (!st) st = b->sync(&q, err);
+        free(host);
+    }
+    free(ld->moving);
+    return st;
+}
+
+/* Memory for the whole array and the tasks that fill it. */
+static pe_status add_array(void **slot, loader *ld, const pe_array *a, pe_error *err)
+{
     size_t width = a->dtype == PE_I8 ? 1 : sizeof(float);
-    pe_status st = b->alloc(b, out, (size_t)a->nelem * width, a->name, err);
-    return st ? st : add_pieces(ld, a, *out, false, err);
+    pe_status st = new_array(slot, ld, (size_t)a->nelem * width, a->name, err);
+    return st ? st : add_pieces(ld, a, *slot, false, err);
 }
 
 /* A large float word table is used where it lies in the file: half of a small model's bytes. */
 static pe_status add_word_table(const float **out, loader *ld, const pe_array *a, pe_error *err)
 {
     const void *p = NULL;
-    void *own = NULL;
     pe_status st = PE_OK;
-    if (splits(a) && a->dtype == PE_F32) st = pe_ckpt_map(ld->m->ckpt, a, &p, err);
+    if (ld->m->backend->host && splits(a) && a->dtype == PE_F32)
+        st = pe_ckpt_map(ld->m->ckpt, a, &p, err);
     ld->m->word_mapped = !st && p && (uintptr_t)p % sizeof(float) == 0;
     if (st) return st;
-    if (ld->m->word_mapped) st = add_pieces(ld, a, (void *)(uintptr_t)p, true, err);
-    else st = add_array(&own, ld, a, err);
-    *out = ld->m->word_mapped ? p : own;
-    return st;
+    if (!ld->m->word_mapped) return add_array((void **)(uintptr_t)out, ld, a, err);
+    *out = p;
+    return add_pieces(ld, a, (void *)(uintptr_t)p, true, err);
 }
 
 /* An I8 table comes with a scale a row (or one for all, spread out by the reader). */
@@ -94,15 +138,11 @@ static pe_status add_table(const float **f32, const int8_t **s8, const float **s
                            pe_module_id id, pe_error *err)
 {
     const pe_module *mod = pe_modules_find(&ld->m->modules, id, -1);
-    void *p = NULL;
     if (!mod) return PE_OK;
     if (mod->weight->dtype != PE_I8 && id == PE_MOD_WORD)
         return add_word_table(f32, ld, mod->weight, err);
-    if (mod->weight->dtype != PE_I8) {
-        pe_status st = add_array(&p, ld, mod->weight, err);
-        *f32 = p;
-        return st;
-    }
+    if (mod->weight->dtype != PE_I8)
+        return add_array((void **)(uintptr_t)f32, ld, mod->weight, err);
     if (!s8)
         return pe_fail(err, PE_E_UNSUPPORTED,
                        "%s: tensor '%.150s' is I8; pe has int8 word embeddings only", ld->m->path,
@@ -110,15 +150,13 @@ static pe_status add_table(const float **f32, const int8_t **s8, const float **s
     bool int8;
     pe_act_quant aq;
     pe_status st = pe_quantconf_for(&int8, &aq, &ld->m->quant, mod, ld->m->ckpt, err);
-    if (!st) st = add_array(&p, ld, mod->weight, err);
-    *s8 = p;
-    const pe_backend *b = ld->m->backend;
-    if (!st) st = b->alloc(b, &p, mod->rows * sizeof(float), mod->name, err);
+    if (!st) st = add_array((void **)(uintptr_t)s8, ld, mod->weight, err);
+    if (!st)
+        st = new_array((void **)(uintptr_t)scale, ld, mod->rows * sizeof(float), mod->name, err);
     if (st) return st;
-    *scale = p;
+    float *p = (float *)(uintptr_t)*scale;
     st = pe_ckpt_read_f32(ld->m->ckpt, mod->weight_scale, p, err);
-    for (uint32_t i = 1; !st && mod->weight_scale->nelem == 1 && i < mod->rows; i++)
-        ((float *)p)[i] = ((float *)p)[0];
+    for (uint32_t i = 1; !st && mod->weight_scale->nelem == 1 && i < mod->rows; i++) p[i] = p[0];
     return st;
 }
 
@@ -233,17 +271,13 @@ static pe_status run_all(loader *ld, size_t n, pe_task_fn *fn, pe_pool *pool, pe
 pe_status pe_model_load(pe_model *m, const pe_form_choice *choice, pe_pool *pool, pe_error *err)
 {
     loader ld = { .m = m, .jobs = m->jobs, .choice = choice };
-    if (!m->backend->host)
-        return pe_fail(
-            err, PE_E_UNSUPPORTED,
-            "device %s: models are read into memory that the host can write; try --device cpu",
-            m->backend->name);
     size_t nthreads = (size_t)pe_pool_nthreads(pool);
     ld.rooms = calloc(nthreads, sizeof *ld.rooms);
     if (!ld.rooms) return pe_fail_nomem(err, "loading", nthreads * sizeof *ld.rooms);
     pe_status st = list_pieces(&ld, err);
     if (!st) st = run_all(&ld, ld.npieces, run_piece, pool, err);
     if (!st) st = run_all(&ld, m->nlinears, run_linear, pool, err);
+    st = move_all(&ld, st, err);
     for (size_t i = 0; i < nthreads; i++) free(ld.rooms[i].p);
     free(ld.rooms);
     free(ld.pieces);

@@ -122,7 +122,7 @@ pe_status pe_model_open(pe_model **out, const char *path, const pe_model_params 
     pe_model_params p = params ? *params : (pe_model_params){ 0 };
     pe_model *m = calloc(1, sizeof *m);
     if (!m) return pe_fail_nomem(err, "model", sizeof *m);
-    pe_status st = pe_backend_get(&m->backend, p.device, err);
+    pe_status st = pe_backend_get(&m->backend, p.device, p.max_vram, err);
     if (!st) st = open_checkpoint(m, path, &p, err);
     if (!st) st = load(m, &p, err);
     if (!st) st = describe(m, err);

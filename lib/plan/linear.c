@@ -2,6 +2,7 @@
  * Read next: kernels/kernels.h (the forms), lib/plan/cost.c (choosing one). */
 #include "lib/plan/linear.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/checked.h"
@@ -53,27 +54,27 @@ static pe_status copy_up(void **dst, const void *src, size_t nbytes, const pe_ba
     pe_queue q = { .backend = b };
     pe_status st = b->alloc(b, dst, nbytes, what, err);
     if (!st) st = b->upload(&q, *dst, src, nbytes, err);
-    return st;
+    return st ? st : b->sync(&q, err);
 }
 
 /* Sums of the codes of each output, and whether -128 occurs. */
 static pe_status take_codes(pe_linear *l, const pe_backend *b, const int8_t *s8, pe_error *err)
 {
-    pe_queue q = { .backend = b };
-    void *sums = NULL;
+    int32_t *sums = malloc((l->n + 1) * sizeof *sums);
     int8_t min = 0;
-    pe_status st = b->alloc(b, &sums, l->n * sizeof(int32_t), l->part[0], err);
-    for (size_t r = 0; !st && r < l->n; r++) {
+    if (!sums) return pe_fail_nomem(err, l->part[0], l->n * sizeof *sums);
+    for (size_t r = 0; r < l->n; r++) {
         int32_t sum = 0;
         for (size_t i = 0; i < l->k; i++) {
             int8_t v = s8[r * l->k + i];
             sum += v;
             min = v < min ? v : min;
         }
-        st = b->upload(&q, (int32_t *)sums + r, &sum, sizeof sum, err);
+        sums[r] = sum;
     }
-    l->wsum = sums;
     l->narrow = min > -128 && !l->aq.full_range;
+    pe_status st = copy_up((void **)&l->wsum, sums, l->n * sizeof *sums, b, l->part[0], err);
+    free(sums);
     return st;
 }
 

@@ -94,10 +94,10 @@ typedef struct pe_plan_input {
     const int32_t *ids, *type_ids, *pos_ids, *task_ids;
 } pe_plan_input;
 
-/* Sees the input of a float linear layer before it runs: x [m, k], ldx. l->part names its
- * modules. */
+/* Sees the input of a float linear layer before it runs: x [m, k], ldx, memory of the queue's
+ * backend. l->part names its modules. */
 typedef struct pe_tap {
-    void (*fn)(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m);
+    void (*fn)(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m, pe_queue *q);
     void *user;
 } pe_tap;
 
@@ -108,6 +108,7 @@ typedef struct pe_lane {
     size_t nbytes;
     void **at; /* [nvalues] of the largest plan; local values: those of the first worker */
     int nat;
+    uint32_t *flags; /* [nops] of the run, in the device's memory: outputs that are not finite */
     uint64_t *op_ns; /* NULL, or [nops] time is added to */
     pe_tap tap;
 } pe_lane;

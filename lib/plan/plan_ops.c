@@ -97,7 +97,7 @@ static pe_status forward_linear(const pe_plan_call *c, const pe_op *op, pe_error
                              c->queue, err);
     }
     const float *x = floats(c, op->in[0]);
-    if (c->lane->tap.fn) c->lane->tap.fn(c->lane->tap.user, l, x, l->k, m);
+    if (c->lane->tap.fn) c->lane->tap.fn(c->lane->tap.user, l, x, l->k, m, c->queue);
     return pe_linear_run(l, floats(c, op->out), l->n, x, l->k, NULL, m, op->act, c->scratch,
                          c->queue, err);
 }
@@ -119,6 +119,8 @@ static pe_status forward_attention(const pe_plan_call *c, const pe_op *op, pe_er
     call.nrows = c->in->nrows;
     call.row_begin = c->in->row_begin;
     call.q_begin = per_row ? c->in->ones : NULL;
+    call.longest = c->in->longest;
+    call.most_queries = per_row ? 1 : c->in->longest;
     call.scratch = c->scratch;
     pe_status st = CALL(attention, call);
     if (st || per_row || !c->in->nlead) return st;
@@ -126,6 +128,7 @@ static pe_status forward_attention(const pe_plan_call *c, const pe_op *op, pe_er
     call.q += done * call.ldq;
     call.out += done * call.ldo;
     call.q_begin = c->in->lead_begin;
+    call.most_queries = 1;
     return CALL(attention, call);
 }
 

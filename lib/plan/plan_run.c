@@ -30,7 +30,7 @@ typedef struct extents {
     size_t block; /* tokens that go through a stretch together */
     int nworkers; /* that take blocks of their own; 1: the threads share each op */
     int nthreads; /* of an op that mixes tokens */
-    size_t scratch_at, workers_at, worker_scratch_at, worker_nbytes; /* see lay_out */
+    size_t scratch_at, workers_at, worker_scratch_at, worker_nbytes, flags_at; /* see lay_out */
 } extents;
 
 enum {
@@ -100,7 +100,8 @@ static size_t lay_out(const pe_plan *p, const pe_backend *b, extents *e)
     e->workers_at = e->scratch_at + scratch_nbytes(p, b, e, false);
     e->worker_scratch_at = place_slots(p, e, true, NULL);
     e->worker_nbytes = e->worker_scratch_at + scratch_nbytes(p, b, e, true);
-    return e->workers_at + (size_t)e->nworkers * e->worker_nbytes;
+    e->flags_at = e->workers_at + (size_t)e->nworkers * e->worker_nbytes;
+    return e->flags_at + (b->host ? 0 : (size_t)p->nops * sizeof(uint32_t));
 }
 
 static extents extents_of(const pe_lane *lane, const pe_plan_input *in)
@@ -153,26 +154,67 @@ static pe_status place(const pe_plan *p, pe_lane *lane, extents *e, float *const
         else if (val->local) lane->at[v] = memory + e->workers_at + offsets[p->nslots + val->slot];
         else lane->at[v] = memory + offsets[val->slot];
     }
+    if (!st) lane->flags = (void *)((uint8_t *)lane->memory + e->flags_at);
     if (offsets != few) free(offsets);
     return st;
 }
 
-/* op's output must be finite; `blame` is the op that made what is not. */
-static pe_status check_output(const pe_plan_call *c, const pe_op *op, const pe_op *blame,
-                              pe_error *err)
+static pe_status not_finite(const pe_op *blame, pe_error *err)
 {
-    pe_queue *q = c->queue;
-    bool finite = true;
-    pe_check_call call = pe_plan_output(c, op);
-    call.finite = &finite;
-    if (!q->backend->check_finite) return pe_backend_missing(q->backend, "check_finite", err);
-    pe_status st = q->backend->check_finite(q, &call, err);
-    if (!st) st = q->backend->sync(q, err);
-    if (!st && !finite)
-        st = pe_fail(err, PE_E_INPUT,
-                     "%s (%s): the result holds NaN or Inf; the weights are too large for their "
-                     "inputs or damaged",
-                     blame->name, pe_op_kind_name(blame->kind));
+    return pe_fail(err, PE_E_INPUT,
+                   "%s (%s): the result holds NaN or Inf; the weights are too large for their "
+                   "inputs or damaged",
+                   blame->name, pe_op_kind_name(blame->kind));
+}
+
+/* The op whose output is checked after op i, op i itself or one whose check it took over; NULL:
+ * none. */
+static const pe_op *checked_by(const pe_plan *p, int i)
+{
+    const pe_op *op = &p->ops[i];
+    return op->check ? op : op->checks >= 0 ? &p->ops[op->checks] : NULL;
+}
+
+/* At once on the host; a device only raises a flag, which is read when all ops are done. */
+static pe_status check_output(const pe_plan_call *c, int i, pe_error *err)
+{
+    const pe_op *blame = checked_by(c->plan, i);
+    const pe_backend *b = c->queue->backend;
+    uint32_t bad = 0;
+    if (!blame) return PE_OK;
+    pe_check_call call = pe_plan_output(c, &c->plan->ops[i]);
+    call.bad = b->host ? &bad : c->lane->flags + i;
+    if (!b->check_finite) return pe_backend_missing(b, "check_finite", err);
+    pe_status st = b->check_finite(c->queue, &call, err);
+    return !st && bad ? not_finite(blame, err) : st;
+}
+
+/* All flags down. */
+static pe_status clear_flags(const pe_plan *p, pe_lane *lane, pe_error *err)
+{
+    if (lane->queue.backend->host) return PE_OK;
+    uint32_t *zeros = calloc((size_t)p->nops, sizeof *zeros);
+    if (!zeros) return pe_fail_nomem(err, "flags", (size_t)p->nops * sizeof *zeros);
+    size_t nbytes = (size_t)p->nops * sizeof *zeros;
+    pe_status st = lane->queue.backend->upload(&lane->queue, lane->flags, zeros, nbytes, err);
+    if (!st) st = lane->queue.backend->sync(&lane->queue, err);
+    free(zeros);
+    return st;
+}
+
+/* After the last op: waits, and reads the flags. */
+static pe_status finish(const pe_plan *p, pe_lane *lane, pe_error *err)
+{
+    const pe_backend *b = lane->queue.backend;
+    if (b->host) return PE_OK;
+    size_t nbytes = (size_t)p->nops * sizeof *lane->flags;
+    uint32_t *flags = malloc(nbytes);
+    if (!flags) return pe_fail_nomem(err, "flags", nbytes);
+    pe_status st = b->download(&lane->queue, flags, lane->flags, nbytes, err);
+    if (!st) st = b->sync(&lane->queue, err);
+    for (int i = 0; !st && i < p->nops; i++)
+        if (flags[i]) st = not_finite(checked_by(p, i), err);
+    free(flags);
     return st;
 }
 
@@ -192,8 +234,7 @@ static pe_status run_ops(const pe_plan_call *c, int i0, int i1, pe_error *err)
         const pe_op *op = &c->plan->ops[i];
         uint64_t start = op_ns ? now_ns() : 0;
         st = pe_plan_forward(c, op, err);
-        const pe_op *blame = op->check ? op : op->checks >= 0 ? &c->plan->ops[op->checks] : NULL;
-        if (!st && blame) st = check_output(c, op, blame, err);
+        if (!st) st = check_output(c, i, err);
         if (!st && op_ns) {
             st = c->queue->backend->sync(c->queue, err);
             op_ns[i] += now_ns() - start;
@@ -240,6 +281,7 @@ pe_status pe_plan_run(const pe_plan *p, pe_lane *lane, const pe_plan_input *in, 
 {
     extents e = extents_of(lane, in);
     pe_status st = place(p, lane, &e, out, err);
+    if (!st) st = clear_flags(p, lane, err);
     pe_plan_call all = { .plan = p, .lane = lane, .in = in, .queue = &lane->queue };
     all.ntokens = in->ntokens;
     for (int i = 0, end; !st && i < p->nops; i = end) {
@@ -249,6 +291,5 @@ pe_status pe_plan_run(const pe_plan *p, pe_lane *lane, const pe_plan_input *in, 
             (uint8_t *)lane->memory + (stretch ? e.workers_at + e.worker_scratch_at : e.scratch_at);
         st = stretch ? run_stretch(&all, &e, i, end, err) : run_ops(&all, i, end, err);
     }
-    if (!st) st = lane->queue.backend->sync(&lane->queue, err);
-    return st;
+    return st ? st : finish(p, lane, err);
 }

@@ -56,7 +56,14 @@ static pe_status measure(pe_quant_module *m, pe_error *err)
 pe_status pe_quant_calibrate(pe_quant_job *j, const char *model, pe_error *err)
 {
     const pe_quant_params *p = j->params;
-    pe_calib_params cp = { p->calib, p->calib_data, p->calib_rows, j->range, j->pool, p->progress };
+    pe_calib_params cp = { .data = p->calib,
+                           .columns = p->calib_data,
+                           .rows = p->calib_rows,
+                           .range = j->range,
+                           .device = p->device,
+                           .max_vram = p->max_vram,
+                           .pool = j->pool,
+                           .progress = p->progress };
     pe_status st = pe_calib_run(&j->calib, model, &cp, err);
 
     for (size_t i = 0; !st && i < j->nmodules; i++) {

@@ -209,9 +209,10 @@ typedef struct taps {
     const char *first;
 } taps;
 
-static void see(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m)
+static void see(void *user, const pe_linear *l, const float *x, size_t ldx, size_t m, pe_queue *q)
 {
     taps *t = user;
+    (void)q;
     assert_true(ldx >= l->k && x[0] == x[0]);
     if (!t->calls++) t->first = l->part[0];
     t->tokens += m;

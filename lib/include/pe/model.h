@@ -27,7 +27,8 @@ typedef enum pe_head {
 typedef enum pe_pooling { PE_POOL_NONE, PE_POOL_MEAN, PE_POOL_CLS } pe_pooling;
 
 typedef struct pe_model_params {
-    const char *device; /* NULL = "cpu" */
+    const char *device; /* "cpu" (NULL too), "cuda", "cuda:N", "emu"; "auto": a GPU or else the CPU */
+    uint64_t max_vram;  /* bytes of the device's memory, 0 = what is free; the first model decides */
     /* NULL = measured times or the cost model; "dense", "csr", "bitmask", "block4" force a form. */
     const char *exec_layout;
     const char *tune_file; /* NULL = the cache; "" = none */

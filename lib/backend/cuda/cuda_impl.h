@@ -1,0 +1,105 @@
+/* lib/backend/cuda/cuda_impl.h - a CUDA device as the plugin sees it. Everything in this folder and
+ * in kernels/cuda/ is linked into the plugin only. Read next: plugin_cuda.c, memory_cuda.c,
+ * ops_cuda.c. */
+#ifndef PE_BACKEND_CUDA_IMPL_H
+#define PE_BACKEND_CUDA_IMPL_H
+
+#define DISABLE_CUSPARSE_DEPRECATED
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <cusparse.h>
+#include <pthread.h>
+
+#include "kernels/cuda/cuda.h"
+#include "lib/backend/plugin.h"
+
+/* cuBLASLt wants its workspace ready; 32 MiB is what NVIDIA advises for Hopper. */
+#define PE_CUDA_WORKSPACE ((size_t)32 << 20)
+
+typedef struct pe_lt_cache pe_lt_cache;
+typedef struct pe_slab pe_slab;
+
+typedef struct pe_cuda {
+    pe_backend base; /* self points back here */
+    int index;
+    char name[32], arch[32];
+    cudaStream_t stream; /* of queues without one: loading and passes */
+    cudaMemPool_t pool;  /* what lives for one call */
+    /* Long-lived memory, in slabs; under the lock. */
+    pthread_mutex_t lock;
+    pe_slab *slabs;
+    uint64_t used, peak, limit;
+    /* Libraries are opened when first needed. */
+    cublasLtHandle_t lt;
+    pe_lt_cache *lt_cache;
+    void *workspace;
+    cusparseHandle_t sparse;
+} pe_cuda;
+
+static inline pe_cuda *pe_cuda_of(const pe_backend *b)
+{
+    return b->self;
+}
+static inline cudaStream_t pe_cuda_stream(const pe_queue *q)
+{
+    return q->stream ? (cudaStream_t)q->stream : pe_cuda_of(q->backend)->stream;
+}
+
+/* ---- status_cuda.c: every status becomes one line; PE_OK for success ------------------------- */
+
+pe_status pe_cuda_check(cudaError_t e, const pe_cuda *d, const char *what, pe_error *err);
+pe_status pe_cublas_check(cublasStatus_t s, const pe_cuda *d, const char *what, pe_error *err);
+pe_status pe_cusparse_check(cusparseStatus_t s, const pe_cuda *d, const char *what, pe_error *err);
+
+/* ---- memory_cuda.c --------------------------------------------------------------------------- */
+
+pe_status pe_cuda_memory_open(pe_cuda *d, uint64_t max_nbytes, pe_error *err);
+/* Backend functions. */
+pe_status pe_cuda_alloc(const pe_backend *b, void **out, size_t nbytes, const char *what,
+                        pe_error *err);
+void pe_cuda_release(const pe_backend *b, void *p);
+pe_status pe_cuda_upload(pe_queue *q, void *dst, const void *src, size_t nbytes, pe_error *err);
+pe_status pe_cuda_download(pe_queue *q, void *dst, const void *src, size_t nbytes, pe_error *err);
+pe_status pe_cuda_sync(pe_queue *q, pe_error *err);
+pe_status pe_cuda_open_queue(pe_queue *q, pe_error *err);
+void pe_cuda_close_queue(pe_queue *q);
+/* Memory for one call, from the pool, in the order of the stream. */
+pe_status pe_cuda_borrow(void **out, const pe_queue *q, size_t nbytes, const char *what,
+                         pe_error *err);
+void pe_cuda_return(void *p, const pe_queue *q);
+uint64_t pe_cuda_high_water(const pe_backend *b);
+
+/* ---- ops_cuda.c, linear_cuda.c --------------------------------------------------------------- */
+
+void pe_cuda_fill_ops(pe_backend *b);    /* the slots of backend.def but for linear */
+void pe_cuda_fill_linear(pe_backend *b); /* linear, has_form, packed_nbytes, pack, linear_scratch */
+extern const pe_device_pass pe_cuda_pass;
+
+/* ---- lt_cuda.c: y[m, n] = x[m, k] w[n, k]^T by cuBLASLt ---------------------------------------
+ */
+
+typedef enum pe_lt_kind { PE_LT_F32, PE_LT_S8, PE_LT_BF16, PE_LT_F16 } pe_lt_kind;
+/* w and x of the kind's type, y f32, or int32 for PE_LT_S8; row-major, distances ldw, ldx, ldy. S8:
+ * n, k and distances are multiples of 4. */
+typedef struct pe_lt_call {
+    pe_lt_kind kind;
+    void *y;
+    const void *x, *w;
+    size_t m, n, k, ldy, ldx, ldw;
+} pe_lt_call;
+pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err);
+void pe_lt_cache_free(pe_lt_cache *c);
+
+/* ---- csr_cuda.c: the same with w in CSR by cuSPARSE ------------------------------------------ */
+
+/* A matrix of the CSR form: header and arrays in one block of device memory. */
+size_t pe_cuda_csr_nbytes(const pe_matrix *w);
+pe_status pe_cuda_csr_pack(pe_cuda *d, void *packed, const pe_matrix *w, pe_error *err);
+pe_status pe_cuda_csr_run(const pe_queue *q, const pe_linear_call *c, pe_error *err);
+
+/* ---- nvml_cuda.c: rates that the runtime does not tell; nothing where NVML is missing ---------
+ */
+
+void pe_nvml_describe(pe_device_info *info, int device);
+
+#endif
