@@ -148,6 +148,15 @@ static const Case outputs("C and D have the shape of the product", [] {
         none.set(l, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, (int32_t)1);
     answers(none, INVALID);
 });
+static const Case no_operation("an operation that does not exist is invalid", [] {
+    for (cublasLtMatmulDescAttributes_t which :
+         { CUBLASLT_MATMUL_DESC_TRANSA, CUBLASLT_MATMUL_DESC_TRANSB }) {
+        LtCase t;
+        t.m = t.n = t.k = 8; /* fits, transposed or not */
+        t.set(which, (int32_t)9);
+        answers(t, INVALID);
+    }
+});
 static const Case int8_m_k("m and k of int8 come in fours, whatever the leading dimensions", [] {
     LtCase m = int8_case(), k = int8_case();
     m.m = 10;

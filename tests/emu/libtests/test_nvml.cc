@@ -57,6 +57,18 @@ static const Case arguments("NULL and devices that are not there are invalid", [
     check_equal(nvmlDeviceGetUtilizationRates(nullptr, nullptr), NVML_ERROR_INVALID_ARGUMENT,
                 "device");
     check_equal(nvmlDeviceGetCount_v2(nullptr), NVML_ERROR_INVALID_ARGUMENT, "place");
+    char name[NVML_DEVICE_NAME_V2_BUFFER_SIZE];
+    nvmlUtilization_t rates;
+    check_equal(nvmlDeviceGetName(nullptr, name, sizeof name), NVML_ERROR_INVALID_ARGUMENT,
+                "device");
+    check_equal(nvmlDeviceGetUtilizationRates(nullptr, &rates), NVML_ERROR_INVALID_ARGUMENT,
+                "device");
+    check_equal(nvmlSystemGetDriverVersion(nullptr, 80), NVML_ERROR_INVALID_ARGUMENT, "place");
+    check_equal(nvmlDeviceGetHandleByIndex_v2(0, &d), NVML_SUCCESS, "handle");
+    check_equal(nvmlDeviceGetName(d, nullptr, 96), NVML_ERROR_INVALID_ARGUMENT, "place");
+    check_equal(nvmlDeviceGetMemoryInfo(d, nullptr), NVML_ERROR_INVALID_ARGUMENT, "place");
+    check_equal(nvmlDeviceGetMemoryInfo_v2(d, nullptr), NVML_ERROR_INVALID_ARGUMENT, "place");
+    check_equal(nvmlDeviceGetUtilizationRates(d, nullptr), NVML_ERROR_INVALID_ARGUMENT, "place");
     check(!strcmp(nvmlErrorString(NVML_ERROR_DRIVER_NOT_LOADED), "NVIDIA driver is not loaded"),
           "text");
 });

@@ -256,6 +256,16 @@ static const Broken ell_columns(
                                                   buffer),
                     0, "convert");
     });
+static const Broken offsets_freed("offsets freed before the analysis ran are seen",
+                                  "the offsets were freed", [] {
+                                      Square q;
+                                      q.t.make();
+                                      void *buffer = device(4096);
+                                      check_equal(cudaFreeAsync(q.a.offsets, nullptr), 0,
+                                                  "free"); /* waits in the stream before it */
+                                      cusparseDenseToSparse_analysis(q.t.handle, q.b.matrix,
+                                                                     q.a.matrix, TO_SPARSE, buffer);
+                                  });
 static const Broken over_itself(
     "a dense matrix over the sparse one is seen", "the dense matrix overlaps", [] {
         Square q;
