@@ -256,6 +256,13 @@ static const Broken ell_columns(
                                                   buffer),
                     0, "convert");
     });
+static const Broken offsets_unwritten(
+    "offsets that were never written are seen", "row indices) of A was not written", [] {
+        Square q;
+        check_equal(cusparseCsrSetPointers(q.a.matrix, device(65 * 4), q.a.indices, q.a.values), 0,
+                    "pointers");
+        check_equal(q.t.run(q.a, q.b, q.c), 0, "SpMM");
+    });
 static const Broken offsets_freed("offsets freed before the analysis ran are seen",
                                   "the offsets were freed", [] {
                                       Square q;
