@@ -75,9 +75,13 @@ typedef enum pe_form {
     PE_FORM_S8_DENSE,
     PE_FORM_S8_BITMASK, /* 64-bit mask a 64 codes: one to a few tokens */
     PE_FORM_S8_BLOCK4,  /* 1x4 blocks along the inputs: batches */
+    PE_FORM_F32_BSR,    /* these on devices only: blocks of 32 x 32 .. */
+    PE_FORM_F32_ELL,
+    PE_FORM_BF16_DENSE, /* .. and products of 16-bit floats, whose results are other ones */
+    PE_FORM_F16_DENSE,
     PE_NFORMS
 } pe_form;
-/* "dense", "csr", "dense", "bitmask", "block4" */
+/* "dense", "csr", "dense", "bitmask", "block4", "bsr", "blocked-ell", "dense", "dense" */
 const char *pe_form_name(pe_form f);
 
 /* ---- everything else ------------------------------------------------------------------------ */
@@ -172,7 +176,7 @@ typedef size_t pe_k_count_zero(const void *x, size_t n, size_t elem_nbytes);
 typedef struct pe_kernels {
     const char *level; /* highest level in use */
     unsigned features;
-    const pe_linear_form *form[PE_NFORMS]; /* never NULL: ref has all */
+    const pe_linear_form *form[PE_NFORMS]; /* NULL: devices only; else never, ref has it */
 #define PE_OP(name) pe_k_##name *name;
 #include "kernels/ops.def"
 #undef PE_OP

@@ -55,9 +55,11 @@ const pe_kernels *pe_kernels_get(pe_error *err)
 const char *pe_form_name(pe_form f)
 {
     static const char *const name[PE_NFORMS] = {
-        [PE_FORM_F32_DENSE] = "dense",  [PE_FORM_F32_CSR] = "csr",
-        [PE_FORM_S8_DENSE] = "dense",   [PE_FORM_S8_BITMASK] = "bitmask",
-        [PE_FORM_S8_BLOCK4] = "block4",
+        [PE_FORM_F32_DENSE] = "dense",     [PE_FORM_F32_CSR] = "csr",
+        [PE_FORM_S8_DENSE] = "dense",      [PE_FORM_S8_BITMASK] = "bitmask",
+        [PE_FORM_S8_BLOCK4] = "block4",    [PE_FORM_F32_BSR] = "bsr",
+        [PE_FORM_F32_ELL] = "blocked-ell", [PE_FORM_BF16_DENSE] = "dense",
+        [PE_FORM_F16_DENSE] = "dense",
     };
     return name[f];
 }

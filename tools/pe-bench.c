@@ -26,9 +26,10 @@ static const pe_option options[] = {
     { "tune-file", 0, PE_OPT_STRING, &params.tune_file, "FILE",
       "where the times are kept (default: the cache; '' = none)", 0, 0 },
     { "exec-layout", 0, PE_OPT_STRING, &params.exec_layout, "NAME",
-      "force dense, csr, bitmask or block4 where a matrix admits it", 0, 0 },
+      "force dense, csr, bitmask, block4, bsr or blocked-ell where a matrix admits it", 0, 0 },
     { "repeats", 'r', PE_OPT_INT, &repeats, "N", "runs a cell (default: 1 s or 200)", 1, 1000000 },
     { "warmup", 'w', PE_OPT_INT, &warmup, "N", "runs before them (default 2)", 1, 1000000 },
+    PE_PRECISION_OPTION,
     PE_COMMON_OPTIONS,
 };
 
@@ -166,10 +167,12 @@ int main(int argc, char **argv)
     params.nlength = lengths.n ? lengths.n : 2;
     params.repeats = (uint32_t)repeats;
     params.warmup = (uint32_t)warmup;
+    params.device = pe_common_opts.device;
+    params.max_vram = pe_common_opts.max_vram;
+    params.precision = pe_common_opts.precision;
     params.pool = pe_tool_pool();
     params.progress = pe_tool_progress();
-    pe_status st = tune ? pe_tune_model(&json, operands.v[0], params.tune_file, params.pool,
-                                        params.progress, &err)
+    pe_status st = tune ? pe_tune_model(&json, operands.v[0], &params, &err)
                         : pe_bench_model(&json, operands.v[0], &params, &err);
     if (st) pe_tool_fail(&err);
     show(json);

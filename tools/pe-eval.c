@@ -49,6 +49,7 @@ static const pe_option options[] = {
     { "tune-file", 0, PE_OPT_STRING, &opt.tune_file, "FILE",
       "measured times to choose execution by", 0, 0 },
     { "seed", 0, PE_OPT_INT, &pe_common_opts.seed, "N", "of the resampling (default 0)", 0, 9e15 },
+    PE_PRECISION_OPTION,
     PE_COMMON_OPTIONS,
 };
 
@@ -228,6 +229,8 @@ int main(int argc, char **argv)
     else if (opt.pool) pe_tool_usage("--pool: found '%s', expected mean or cls", opt.pool);
     p.normalize = opt.normalize;
     p.device = pe_common_opts.device;
+    p.max_vram = pe_common_opts.max_vram;
+    p.precision = pe_common_opts.precision;
     p.data = opt.data.v;
     p.ndata = opt.data.n;
     p.pool = pe_tool_pool();

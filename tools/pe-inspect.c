@@ -134,23 +134,41 @@ static void show_checks(const char *json)
     json_decref(o);
 }
 
+static void show_cpu(const json_t *d)
+{
+    const json_t *f;
+    size_t k;
+    printf("cpu: level %s, %lld cores; features", text_of(d, "level", "?"),
+           (long long)json_integer_value(json_object_get(d, "cores")));
+    json_array_foreach(json_object_get(d, "features"), k, f) printf(" %s", json_string_value(f));
+    printf("\n");
+}
+
+static void show_gpu(const json_t *d)
+{
+    char memory[32], available[32];
+    const char *driver = text_of(d, "driver", "");
+    pe_human_bytes(memory, (uint64_t)json_integer_value(json_object_get(d, "memory")));
+    pe_human_bytes(available, (uint64_t)json_integer_value(json_object_get(d, "free")));
+    printf("%s: %s, %s, %s of %s free", text_of(d, "device", "?"), text_of(d, "name", "?"),
+           text_of(d, "level", "?"), available, memory);
+    if (json_object_get(d, "busy_percent"))
+        printf(", %lld %% busy", (long long)json_integer_value(json_object_get(d, "busy_percent")));
+    printf("; driver %s%sCUDA %s, plugin CUDA %s\n", driver, *driver ? ", " : "",
+           text_of(d, "driver_cuda", "?"), text_of(d, "runtime_cuda", "?"));
+}
+
 static void show_devices(const char *json)
 {
     json_t *o = json_loads(json, JSON_ALLOW_NUL, NULL);
-    const json_t *d, *f;
-    size_t i, k;
+    const json_t *d;
+    size_t i;
     json_array_foreach(json_object_get(o, "devices"), i, d)
     {
-        if (!json_is_true(json_object_get(d, "available"))) {
+        if (!json_is_true(json_object_get(d, "available")))
             printf("%s: not available: %s\n", text_of(d, "device", "?"), text_of(d, "why", "?"));
-            continue;
-        }
-        printf("%s: level %s, %lld cores; features", text_of(d, "device", "?"),
-               text_of(d, "level", "?"),
-               (long long)json_integer_value(json_object_get(d, "cores")));
-        json_array_foreach(json_object_get(d, "features"), k, f)
-            printf(" %s", json_string_value(f));
-        printf("\n");
+        else if (json_object_get(d, "memory")) show_gpu(d);
+        else show_cpu(d);
     }
     json_decref(o);
 }

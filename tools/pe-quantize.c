@@ -106,6 +106,8 @@ int main(int argc, char **argv)
     params.replace = pe_common_opts.force;
     params.dry_run = pe_common_opts.dry_run;
     params.max_ram = pe_common_opts.max_ram;
+    params.device = pe_common_opts.device;
+    params.max_vram = pe_common_opts.max_vram;
     params.pool = pe_tool_pool();
     params.progress = pe_tool_progress();
     if (pe_quantize_checkpoint(&report, operands.v[0], pe_common_opts.output, &params, &err))

@@ -40,6 +40,7 @@ static const pe_option options[] = {
       "force dense, csr, bitmask or block4", 0, 0 },
     { "tune-file", 0, PE_OPT_STRING, &set.tune_file, "FILE",
       "measured times ('' = none; default: the cache)", 0, 0 },
+    PE_PRECISION_OPTION,
     PE_COMMON_OPTIONS,
 };
 
@@ -88,6 +89,8 @@ static void open_model(run *r, const char *path)
 {
     pe_error err = { 0 };
     pe_model_params p = { .device = pe_common_opts.device,
+                          .max_vram = pe_common_opts.max_vram,
+                          .precision = pe_common_opts.precision,
                           .exec_layout = set.exec_layout,
                           .tune_file = set.tune_file,
                           .pool = pe_tool_pool(),

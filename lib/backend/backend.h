@@ -93,7 +93,7 @@ struct pe_backend {
 
     /* Linear layers: which forms exist, and their packed copies. w is host memory, packed is the
      * backend's; pack may run for several matrices at once. */
-    bool (*has_form)(const pe_backend *b, pe_form form);
+    bool (*has_form)(const pe_backend *b, pe_form form, size_t n, size_t k);
     size_t (*packed_nbytes)(const pe_backend *b, pe_form form, const pe_matrix *w);
     pe_status (*pack)(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
                       pe_error *err);

@@ -40,8 +40,9 @@ static pe_status cpu_sync(pe_queue *q, pe_error *err)
     return PE_OK;
 }
 
-static bool cpu_has_form(const pe_backend *b, pe_form form)
+static bool cpu_has_form(const pe_backend *b, pe_form form, size_t n, size_t k)
 {
+    (void)n, (void)k;
     return kernels(b)->form[form] != NULL;
 }
 

@@ -136,6 +136,21 @@ const pe_plugin *pe_plugin_of(const pe_backend *b)
     return p;
 }
 
+/* File names are made of it: what is no letter or digit becomes '-'. */
+void pe_backend_identity(char out[160], const pe_backend *b)
+{
+    const pe_plugin *p = pe_plugin_of(b);
+    pe_device_info info;
+    const char *colon = strchr(b->name, ':');
+    snprintf(out, 160, "%s", b->level ? b->level : b->name);
+    if (!p || p->describe(&info, colon ? (int)strtol(colon + 1, NULL, 10) : 0, NULL)) return;
+    snprintf(out, 160, "%s-%d-%s", info.name, info.driver, info.driver_name);
+    for (char *at = out; *at; at++)
+        if (!(*at >= 'a' && *at <= 'z') && !(*at >= 'A' && *at <= 'Z') &&
+            !(*at >= '0' && *at <= '9'))
+            *at = '-';
+}
+
 static pe_status open_device(const pe_backend **out, const char *kind, int index,
                              uint64_t max_nbytes, pe_error *err)
 {

@@ -32,6 +32,10 @@ typedef struct pe_plugin {
     pe_status (*describe)(pe_device_info *out, int device, pe_error *err);
     /* The backend of a device; the same one for every call. It lives as long as the process. */
     pe_status (*open)(const pe_backend **out, int device, uint64_t max_nbytes, pe_error *err);
+    /* Device time of the work queued between the two calls; the second waits for it. One pair at a
+     * time. */
+    pe_status (*start_clock)(pe_queue *q, pe_error *err);
+    pe_status (*stop_clock)(double *us, pe_queue *q, pe_error *err);
     /* Work on weights; called with the backend that open gave. */
     const pe_device_pass *pass;
     /* Most bytes of the device's memory that were in use at once so far. */
@@ -42,6 +46,8 @@ typedef const pe_plugin *pe_plugin_entry_fn(void);
 
 /* kind "cuda" or "emu", loaded once. PE_E_UNSUPPORTED with where it was looked for. */
 pe_status pe_plugin_load(const pe_plugin **out, const char *kind, pe_error *err);
+/* What measured times belong to: the CPU's level, or the GPU's name and driver. */
+void pe_backend_identity(char out[160], const pe_backend *b);
 /* The plugin behind a backend, NULL for the CPU. */
 const pe_plugin *pe_plugin_of(const pe_backend *b);
 

@@ -33,6 +33,9 @@ static pe_status open_subject(subject *s, const char *path, const pe_bench_param
 {
     pe_model_params mp = { .exec_layout = p->exec_layout,
                            .tune_file = p->tune_file,
+                           .device = p->device,
+                           .max_vram = p->max_vram,
+                           .precision = p->precision,
                            .pool = p->pool };
     pe_status st = pe_model_open(&s->model, path, &mp, err);
     return st ? st : pe_ctx_new(&s->ctx, s->model, p->pool, err);

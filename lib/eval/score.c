@@ -275,6 +275,8 @@ static pe_status score_rows(runner *q, const char *path, pe_error *err)
     pe_model_params mp = { .device = q->p->device,
                            .exec_layout = q->p->exec_layout,
                            .tune_file = q->p->tune_file,
+                           .max_vram = q->p->max_vram,
+                           .precision = q->p->precision,
                            .pool = q->p->pool,
                            .pooling = q->p->pooling,
                            .normalize = q->p->normalize };

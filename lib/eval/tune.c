@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/backend/plugin.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/rng.h"
@@ -18,7 +19,8 @@
 
 typedef struct tuner {
     pe_queue queue;
-    float *x, *y;
+    const pe_plugin *plugin; /* NULL: the host */
+    float *x, *y;            /* these four are the backend's memory */
     void *codes, *scratch;
     uint8_t *cold;
     uint64_t sink[16]; /* [0] and [8]: one a thread */
@@ -26,34 +28,45 @@ typedef struct tuner {
 
 static void release_tuner(tuner *t)
 {
-    free(t->x);
-    free(t->y);
-    free(t->codes);
-    free(t->scratch);
+    const pe_backend *b = t->queue.backend;
+    b->release(b, t->x);
+    b->release(b, t->y);
+    b->release(b, t->codes);
+    b->release(b, t->scratch);
     free(t->cold);
+    t->x = t->y = NULL;
+    t->codes = t->scratch = NULL;
+    t->cold = NULL;
 }
 
-static void *room(size_t nbytes)
+/* The same numbers for every form. */
+static pe_status fill(tuner *t, size_t n, size_t seed, const char *name, pe_error *err)
 {
-    return aligned_alloc(64, (nbytes + 127) / 64 * 64);
+    float *x = malloc(n * sizeof *x);
+    pe_rng r;
+    if (!x) return pe_fail_nomem(err, name, n * sizeof *x);
+    pe_rng_init(&r, 1, (uint32_t)seed, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(pe_rng_unit(&r) - 0.5);
+    pe_status st = t->queue.backend->upload(&t->queue, t->x, x, n * sizeof *x, err);
+    if (!st) st = t->queue.backend->sync(&t->queue, err);
+    free(x);
+    return st;
 }
 
 static pe_status prepare(tuner *t, const pe_linear *l, size_t scratch, pe_error *err)
 {
+    const pe_backend *b = t->queue.backend;
     size_t m = pe_bucket_tokens[PE_NBUCKETS - 1];
-    pe_rng r;
+    const char *name = l->part[0];
     release_tuner(t);
-    t->x = room(m * l->k * sizeof *t->x);
-    t->y = room(m * l->n * sizeof *t->y);
-    t->codes = room(pe_codes_nbytes(m, l->k));
-    t->scratch = room(scratch);
-    t->cold = room(COLD_NBYTES);
-    if (!t->x || !t->y || !t->codes || !t->scratch || !t->cold)
-        return pe_fail_nomem(err, l->part[0], m * l->k);
+    t->cold = malloc(COLD_NBYTES);
+    if (!t->cold) return pe_fail_nomem(err, name, COLD_NBYTES);
     memset(t->cold, 1, COLD_NBYTES);
-    pe_rng_init(&r, 1, l->n, l->k);
-    for (size_t i = 0; i < m * l->k; i++) t->x[i] = (float)(pe_rng_unit(&r) - 0.5);
-    return PE_OK;
+    pe_status st = b->alloc(b, (void **)&t->x, m * l->k * sizeof *t->x, name, err);
+    if (!st) st = b->alloc(b, (void **)&t->y, m * l->n * sizeof *t->y, name, err);
+    if (!st) st = b->alloc(b, &t->codes, pe_codes_nbytes(m, l->k), name, err);
+    if (!st) st = b->alloc(b, &t->scratch, scratch + 64, name, err);
+    return st ? st : fill(t, m * l->k, l->n, name, err);
 }
 
 static void sweep(void *arg, size_t index, int worker)
@@ -65,6 +78,20 @@ static void sweep(void *arg, size_t index, int worker)
     t->sink[index * 8] += sum;
 }
 
+/* One run: by the clock of the host, or of the device. */
+static pe_status time_run(double *us, tuner *t, const pe_linear *l, const pe_codes *codes, size_t m,
+                          pe_error *err)
+{
+    uint64_t start = pe_bench_now_ns();
+    pe_status st = t->plugin ? t->plugin->start_clock(&t->queue, err) : PE_OK;
+    if (!st)
+        st = pe_linear_run(l, t->y, l->n, t->x, l->k, codes, m, PE_ACT_NONE, t->scratch, &t->queue,
+                           err);
+    if (!st && t->plugin) return t->plugin->stop_clock(us, &t->queue, err);
+    *us = (double)(pe_bench_now_ns() - start) / 1e3;
+    return st;
+}
+
 /* Microseconds of the best of some runs. */
 static pe_status time_form(double *us, tuner *t, const pe_linear *l, size_t m, pe_error *err)
 {
@@ -73,11 +100,9 @@ static pe_status time_form(double *us, tuner *t, const pe_linear *l, size_t m, p
     if (l->int8) st = pe_codes_make(&codes, &l->aq, t->x, l->k, m, l->k, &t->queue, err);
     uint64_t began = pe_bench_now_ns();
     for (int runs = 0; !st && (runs < 3 || pe_bench_now_ns() - began < SLICE_NS); runs++) {
+        double once = 0;
         if (m < pe_bucket_tokens[PE_NBUCKETS - 1]) pe_pool_run(t->queue.pool, 2, sweep, t);
-        uint64_t start = pe_bench_now_ns();
-        st = pe_linear_run(l, t->y, l->n, t->x, l->k, &codes, m, PE_ACT_NONE, t->scratch, &t->queue,
-                           err);
-        double once = (double)(pe_bench_now_ns() - start) / 1e3;
+        st = time_run(&once, t, l, &codes, m, err);
         if (*us < 0 || once < *us) *us = once;
     }
     return st;
@@ -158,42 +183,54 @@ static pe_status tune_layer(json_t *list, pe_tunes *tunes, tuner *t, const pe_mo
                                                            : PE_OK;
 }
 
-static pe_status tune_all(json_t *root, pe_tunes *tunes, const pe_model *m, pe_pool *pool,
-                          pe_progress progress, pe_error *err)
+static pe_status tune_all(json_t *root, pe_tunes *tunes, const pe_model *m,
+                          const pe_bench_params *p, pe_error *err)
 {
-    tuner t = { .queue = { .backend = pe_model_backend(m), .pool = pool } };
+    const pe_backend *b = pe_model_backend(m);
+    tuner t = { .queue = { .backend = b, .pool = p->pool }, .plugin = pe_plugin_of(b) };
     size_t n = pe_model_nlinears(m);
     pe_status st = PE_OK;
     for (size_t i = 0; !st && i < n; i++) {
         st = tune_layer(json_object_get(root, "layers"), tunes, &t, m, i, err);
-        if (!st && progress.fn && !progress.fn(progress.user, "tuning", i + 1, n))
+        if (!st && p->progress.fn && !p->progress.fn(p->progress.user, "tuning", i + 1, n))
             st = pe_fail(err, PE_E_CANCELLED, "stopped");
     }
     release_tuner(&t);
     return st;
 }
 
-pe_status pe_tune_model(char **json, const char *model, const char *tune_file, pe_pool *pool,
-                        pe_progress progress, pe_error *err)
+static pe_status tune_file(char **out, const pe_bench_params *p, const pe_model *m,
+                           const char *identity, pe_error *err)
 {
-    pe_model_params mp = { .exec_layout = "dense", .pool = pool };
+    if (!p->tune_file || !*p->tune_file)
+        return pe_tunefile_path(out, pe_model_ckpt(m), identity, err);
+    *out = strdup(p->tune_file);
+    return *out ? PE_OK : pe_fail_nomem(err, "path", 0);
+}
+
+pe_status pe_tune_model(char **json, const char *model, const pe_bench_params *p, pe_error *err)
+{
+    pe_model_params mp = { .exec_layout = "dense",
+                           .device = p->device,
+                           .max_vram = p->max_vram,
+                           .precision = p->precision,
+                           .pool = p->pool };
     pe_model *m = NULL;
     pe_tunes tunes = { 0 };
-    char *file = NULL, machine[128];
+    char *file = NULL, machine[128], identity[160];
     json_t *root = NULL;
     pe_status st = pe_model_open(&m, model, &mp, err);
-    if (!st && tune_file && *tune_file && !(file = strdup(tune_file)))
-        st = pe_fail_nomem(err, "path", 0);
-    if (!st && !file) st = pe_tunefile_path(&file, pe_model_ckpt(m), pe_cpu_level(), err);
-    if (!st) st = pe_tunes_new(&tunes, pe_model_ckpt(m), pe_cpu_level(), err);
+    if (!st) pe_backend_identity(identity, pe_model_backend(m));
+    if (!st) st = tune_file(&file, p, m, identity, err);
+    if (!st) st = pe_tunes_new(&tunes, pe_model_ckpt(m), identity, err);
     pe_bench_machine(machine, sizeof machine);
     if (!st) {
-        root = json_pack("{s:s, s:s, s:s, s:i, s:s, s:[]}", "schema", "pe.tuned/1", "cpu",
-                         pe_cpu_level(), "machine", machine, "threads", pe_pool_nthreads(pool),
-                         "file", file, "layers");
+        root = json_pack("{s:s, s:s, s:s, s:i, s:s, s:[]}", "schema", "pe.tuned/1", "cpu", identity,
+                         "machine", machine, "threads", pe_pool_nthreads(p->pool), "file", file,
+                         "layers");
         if (!root) st = pe_fail_nomem(err, "results", 0);
     }
-    if (!st) st = tune_all(root, &tunes, m, pool, progress, err);
+    if (!st) st = tune_all(root, &tunes, m, p, err);
     if (!st) st = pe_tunefile_write(&tunes, file, err);
     if (!st && !(*json = pe_json_text(root, 0))) st = pe_fail_nomem(err, "results", 0);
     json_decref(root);

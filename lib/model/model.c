@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/backend/plugin.h"
 #include "lib/base/error.h"
 #include "lib/model/ctx.h"
 #include "lib/model/model_impl.h"
@@ -36,11 +37,14 @@ static pe_status open_checkpoint(pe_model *m, const char *path, const pe_model_p
 static const char *weights_name(const pe_model *m)
 {
     size_t int8 = 0, stored = 0;
+    pe_form dense = m->nlinears ? m->linears[0].dense : PE_FORM_F32_DENSE;
     for (size_t i = 0; i < m->nlinears; i++) int8 += m->linears[i].int8;
     for (size_t i = 0; i < m->modules.n; i++) {
         const pe_module *mod = &m->modules.v[i];
         stored += mod->kind == PE_KIND_LINEAR && mod->weight && mod->weight->dtype == PE_I8;
     }
+    if (!int8 && dense == PE_FORM_BF16_DENSE) return "bf16";
+    if (!int8 && dense == PE_FORM_F16_DENSE) return "f16";
     return int8 ? "int8" : stored ? "int8 weights" : "f32";
 }
 
@@ -101,12 +105,32 @@ static pe_status describe(pe_model *m, pe_error *err)
     return st;
 }
 
+/* The dense form of all float layers. */
+static pe_status set_precision(pe_model *m, const char *precision, pe_error *err)
+{
+    pe_form form = PE_FORM_F32_DENSE;
+    if (!precision || strcmp(precision, "f32") == 0) return PE_OK;
+    if (strcmp(precision, "bf16") == 0) form = PE_FORM_BF16_DENSE;
+    else if (strcmp(precision, "f16") == 0) form = PE_FORM_F16_DENSE;
+    else return pe_fail(err, PE_E_ARG, "precision '%.20s': expected f32, bf16 or f16", precision);
+    for (size_t i = 0; i < m->nlinears; i++) {
+        if (!m->backend->has_form(m->backend, form, m->linears[i].n, m->linears[i].k))
+            return pe_fail(err, PE_E_UNSUPPORTED,
+                           "device %s has no products of %s; it computes in f32", m->backend->name,
+                           precision);
+        m->linears[i].dense = form;
+    }
+    return PE_OK;
+}
+
 static pe_status load(pe_model *m, const pe_model_params *p, pe_error *err)
 {
     pe_tunes tunes = { 0 };
     pe_form_choice choice = { .force = p->exec_layout };
-    const char *level = m->backend->level ? m->backend->level : m->backend->name;
+    char level[160];
     pe_status st = pe_model_lay_out(m, err);
+    if (!st) st = set_precision(m, p->precision, err);
+    pe_backend_identity(level, m->backend);
     if (!st && !choice.force) st = pe_tunefile_read(&tunes, p->tune_file, m->ckpt, level, err);
     if (tunes.root) choice.tunes = &tunes;
     m->why = choice.force ? "forced" : choice.tunes ? "tuned" : "estimate";

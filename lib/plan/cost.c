@@ -31,6 +31,13 @@ static const cost_row rows[] = {
     { "vbmi2", PE_FORM_S8_BITMASK, { 0.25f, 2.10f, 3.00f }, { 0.8f, 0.1f, 0.1f }, (size_t)2 << 20 },
 };
 
+/* On a GPU no time was measured yet: bytes that are read for few tokens, and for more what others have
+ * measured of cuSPARSE, which passes dense products from some 97 % zeros on (docs/gpu.md). */
+static const cost_row device_rows[] = {
+    { "", PE_FORM_S8_BITMASK, { 0.30f, 9.0f, 9.0f }, { 1.1f, 1.0f, 1.0f }, (size_t)1 << 20 },
+    { "", PE_FORM_F32_CSR, { 0.30f, 0.30f, 0.30f }, { 3.0f, 14.0f, 20.0f }, (size_t)1 << 20 },
+};
+
 static int rank_of(const char *level)
 {
     for (size_t i = 0; i < pe_cpu_nlevels; i++)
@@ -39,9 +46,13 @@ static int rank_of(const char *level)
 }
 
 /* The row of the highest level that is not above this machine's. */
-static const cost_row *find_row(pe_form form, const char *level)
+static const cost_row *find_row(pe_form form, const pe_backend *b)
 {
     const cost_row *best = NULL;
+    const char *level = b->level ? b->level : "ref";
+    for (size_t i = 0; !b->host && i < sizeof device_rows / sizeof *device_rows; i++)
+        if (device_rows[i].form == form) return &device_rows[i];
+    if (!b->host) return NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].form == form && rank_of(rows[i].level) <= rank_of(level)) best = &rows[i];
     return best;
@@ -59,7 +70,7 @@ void pe_form_estimate(pe_linear *l, const pe_backend *b)
         double best = clearly;
         l->form[i] = pe_linear_dense_form(l);
         for (pe_form f = 0; f < PE_NFORMS; f++) {
-            const cost_row *row = find_row(f, b->level ? b->level : "ref");
+            const cost_row *row = find_row(f, b);
             if (!row || !pe_linear_admits(l, b, f) || (size_t)l->n * l->k < row->least) continue;
             double cost = row->base[i] + row->slope[i] * kept(l, f);
             if (cost < best) best = cost, l->form[i] = f;
@@ -79,5 +90,5 @@ pe_status pe_form_force(pe_linear *l, const pe_backend *b, const char *name, pe_
     for (int i = 0; i < PE_NBUCKETS; i++) l->form[i] = form;
     return known ? PE_OK
                  : pe_fail(err, PE_E_ARG,
-                           "exec layout '%.40s': expected dense, csr, bitmask or block4", name);
+                           "exec layout '%.40s': expected dense, csr, bitmask, block4, bsr or blocked-ell", name);
 }

@@ -39,13 +39,15 @@ void pe_linear_measure(pe_linear *l, const pe_linear_source *s)
 
 pe_form pe_linear_dense_form(const pe_linear *l)
 {
-    return l->int8 ? PE_FORM_S8_DENSE : PE_FORM_F32_DENSE;
+    return l->int8 ? PE_FORM_S8_DENSE : l->dense;
 }
 
 bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form)
 {
-    bool s8 = form != PE_FORM_F32_DENSE && form != PE_FORM_F32_CSR;
-    return s8 == l->int8 && b->has_form(b, form);
+    bool s8 = form == PE_FORM_S8_DENSE || form == PE_FORM_S8_BITMASK || form == PE_FORM_S8_BLOCK4;
+    bool half = form == PE_FORM_BF16_DENSE || form == PE_FORM_F16_DENSE;
+    if (half && form != l->dense) return false; /* a numeric class of its own: only if asked for */
+    return s8 == l->int8 && b->has_form(b, form, l->n, l->k);
 }
 
 static pe_status copy_up(void **dst, const void *src, size_t nbytes, const pe_backend *b,

@@ -32,8 +32,9 @@ typedef struct pe_linear {
     uint32_t part_n[PE_LINEAR_PARTS];  /* outputs of each */
     int nparts;
     uint32_t n, k;
-    bool int8;   /* int8 weights and activations; else f32 forms */
-    bool narrow; /* all codes of weights and input lie in -127..127 */
+    bool int8;     /* int8 weights and activations; else float forms */
+    pe_form dense; /* of a float layer: PE_FORM_F32_DENSE, or products of 16-bit floats */
+    bool narrow;   /* all codes of weights and input lie in -127..127 */
     pe_act_quant aq;
     float *bias;             /* [n] or NULL; these four are the backend's memory */
     float *wscale;           /* [n], int8 */
@@ -62,7 +63,7 @@ pe_status pe_linear_pack_form(pe_linear *l, const pe_backend *b, pe_form form,
 void pe_linear_release(pe_linear *l, const pe_backend *b);
 /* May this layer run as `form`? (int8 forms for int8 layers, f32 forms for the others.) */
 bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form);
-/* PE_FORM_S8_DENSE or PE_FORM_F32_DENSE. */
+/* PE_FORM_S8_DENSE, or the layer's dense float form. */
 pe_form pe_linear_dense_form(const pe_linear *l);
 /* Scratch for any chosen form and up to m rows. */
 size_t pe_linear_scratch(const pe_linear *l, const pe_backend *b, size_t m, int nthreads);

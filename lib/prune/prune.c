@@ -110,7 +110,7 @@ static pe_status make_items(pe_prune_job *j, pe_error *err)
         }
         if (!m->selected) continue;
         m->item->keep_layout = false;
-        m->item->rows = pe_prune_rows;
+        m->item->rows = j->device != NULL ? pe_prune_device_rows : pe_prune_rows;
         m->item->in_place = true;
         m->item->user = m;
         m->item->choose = j->choose_layout;
@@ -151,6 +151,7 @@ static pe_status run(json_t **report, pe_prune_job *j, const char *out, pe_error
     pe_status st = check_params(j, err);
 
     if (!st) st = check_family(j->in, err);
+    if (!st && !p->dry_run) st = pe_prune_device_open(j, err);
     if (!st) st = pe_prune_list(j, err);
     if (!st) st = pe_prune_alloc(j, err);
     if (!st && p->max_ram != 0 && pe_prune_peak_nbytes(j) > p->max_ram)
@@ -160,7 +161,8 @@ static pe_status run(json_t **report, pe_prune_job *j, const char *out, pe_error
     if (!st) st = pe_weights_new(&j->weights, j->in, err);
     if (!st) st = make_items(j, err);
     if (!st && p->dry_run) return pe_prune_plan(report, j, err);
-    if (!st) st = pe_prune_find_cuts(j, err);
+    if (!st)
+        st = j->device != NULL ? pe_prune_device_find_cuts(j, err) : pe_prune_find_cuts(j, err);
     if (!st) st = write_out(report, j, out, err);
     return st;
 }

@@ -177,9 +177,9 @@ static void prune_piece(pe_prune_module *m, float *w, size_t n, const pe_prune_s
     }
 }
 
-/* Zeroes in the stored dtype what became zero in f32 (-0 too); without branches, since every second
+/* Without branches, since every second
  * one would be guessed wrong, and in runs of a length that the compiler makes vectors of. */
-static void zero_like(uint16_t *out, const uint16_t *in, const float *f32, size_t n)
+void pe_prune_zero_like(uint16_t *out, const uint16_t *in, const float *f32, size_t n)
 {
     enum { RUN = 16 };
     size_t i = 0;
@@ -218,7 +218,7 @@ pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, ui
             (m->array->dtype == PE_BF16 ? j->kern->bf16_to_f32 : j->kern->f16_to_f32)(s->f32, in,
                                                                                       n);
             prune_piece(m, s->f32, n, s);
-            zero_like(out, in, s->f32, n);
+            pe_prune_zero_like(out, in, s->f32, n);
         }
         m->zeros += j->kern->count_zero(out, n, elem);
         in = (const char *)in + n * elem;

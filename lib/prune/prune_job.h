@@ -7,6 +7,7 @@
 #include <pe/prune.h>
 
 #include "kernels/kernels.h"
+#include "lib/backend/device_pass.h"
 #include "lib/io/rewrite.h"
 #include "lib/io/weight_reader.h"
 #include "lib/model/roles.h"
@@ -34,6 +35,7 @@ typedef struct pe_prune_module {
     uint64_t nequal;       /* equal ones seen so far while the rows come by */
     uint64_t gone;         /* scores that go */
     uint64_t zeros;        /* zero weights after */
+    pe_resident resident;  /* on a device, while x is not NULL */
     pe_rewrite_item *item;
 } pe_prune_module;
 
@@ -50,6 +52,7 @@ typedef struct pe_prune_job {
     const pe_ckpt *in;
     pe_weights *weights;
     const pe_kernels *kern;
+    const pe_backend *device; /* NULL: the host prunes */
     pe_pattern pattern;
     pe_prune_scope scope;
     bool choose_layout;
@@ -79,6 +82,17 @@ pe_status pe_prune_find_cuts(pe_prune_job *j, pe_error *err);
 /* A pe_rewrite_rows; user is the module. */
 pe_status pe_prune_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
                         int worker, pe_error *err);
+
+/* Zeroes in the stored 16-bit dtype what became zero in f32 (-0 too). */
+void pe_prune_zero_like(uint16_t *out, const uint16_t *in, const float *f32, size_t n);
+
+/* prune_device.c: sets j->device where the parameters ask for one that is not the host; then the
+ * same two steps there. */
+pe_status pe_prune_device_open(pe_prune_job *j, pe_error *err);
+pe_status pe_prune_device_find_cuts(pe_prune_job *j, pe_error *err);
+pe_status pe_prune_device_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                               int worker, pe_error *err);
+void pe_prune_device_release(pe_prune_job *j);
 
 /* prune_report.c */
 pe_status pe_prune_params_json(json_t **out, const pe_prune_job *j, pe_error *err);

@@ -175,6 +175,7 @@ pe_status pe_prune_alloc(pe_prune_job *j, pe_error *err)
 
 void pe_prune_release(pe_prune_job *j)
 {
+    pe_prune_device_release(j);
     for (int t = 0; j->scratch != NULL && t < j->nthreads; t++) {
         free(j->scratch[t].raw);
         free(j->scratch[t].f32);

@@ -116,7 +116,7 @@ static pe_status make_items(pe_quant_job *j, pe_error *err)
         }
         if (!m->selected) continue;
         m->item->keep_layout = false;
-        m->item->rows = pe_quant_rows;
+        m->item->rows = j->device != NULL ? pe_quant_device_rows : pe_quant_rows;
         m->item->done = pe_quant_store_scales;
         m->item->user = m;
         m->item->dtype = PE_I8;
@@ -187,6 +187,7 @@ static pe_status run(json_t **report, pe_quant_job *j, const char *in, const cha
     for (size_t i = 0; !st && i < j->nmodules; i++)
         j->modules[i].rule.int8 = j->int8_inputs && j->modules[i].role != PE_ROLE_EMBEDDING;
     if (!st && p->dry_run) return pe_quant_plan(report, j, err);
+    if (!st) st = pe_quant_device_open(j, err);
     if (!st) st = pe_quant_alloc(j, err);
     if (!st) st = pe_weights_new(&j->weights, j->in, err);
     if (!st && p->calib != NULL) st = pe_quant_calibrate(j, in, err);

@@ -7,6 +7,7 @@
 #include <pe/quant.h>
 
 #include "kernels/kernels.h"
+#include "lib/backend/backend.h"
 #include "lib/calib/layer_error.h"
 #include "lib/io/weight_reader.h"
 #include "lib/model/roles.h"
@@ -34,6 +35,7 @@ typedef struct pe_quant_job {
     const pe_ckpt *in;
     pe_weights *weights;
     const pe_kernels *kern;
+    const pe_backend *device; /* NULL: the host makes the codes */
     bool int8_inputs, static_inputs;
     pe_range_rule range;
     bool choose_layout;
@@ -63,6 +65,10 @@ pe_status pe_quant_calibrate(pe_quant_job *j, const char *model, pe_error *err);
 pe_status pe_quant_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
                         int worker, pe_error *err);
 pe_status pe_quant_store_scales(void *user, pe_ckptw *w, pe_error *err);
+/* quant_device.c: sets j->device where the parameters ask for one that is not the host; rows there. */
+pe_status pe_quant_device_open(pe_quant_job *j, pe_error *err);
+pe_status pe_quant_device_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
+                               int worker, pe_error *err);
 /* Declares the tensors that store them. */
 pe_status pe_quant_declare_scales(pe_quant_module *m, pe_ckptw *w, pe_error *err);
 

@@ -135,9 +135,10 @@ static void tune(run *q)
 {
     pe_error err = { 0 };
     char *json = NULL, text[1200];
+    pe_bench_params bench = { .pool = q->p->pool, .progress = q->p->progress };
 
     if (q->p->no_timing) return;
-    if (pe_tune_model(&json, q->chain.at, NULL, q->p->pool, q->p->progress, &err)) {
+    if (pe_tune_model(&json, q->chain.at, &bench, &err)) {
         snprintf(text, sizeof text, "not tuned: %s", err.text);
         json_array_append_new(q->notes, json_string(text));
     }

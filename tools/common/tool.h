@@ -8,8 +8,8 @@
 /* The options that mean the same everywhere; PE_COMMON_OPTIONS puts them into a tool's table. */
 typedef struct pe_common {
     int64_t threads;
-    const char *device, *progress;
-    uint64_t max_ram;
+    const char *device, *progress, *precision;
+    uint64_t max_ram, max_vram;
     int64_t seed;
     bool quiet, verbose, json, dry_run;
     const char *output;
@@ -24,6 +24,8 @@ extern pe_common pe_common_opts;
       "threads (default: physical cores)", 1, 256 }, \
     { "device", 0, PE_OPT_STRING, &pe_common_opts.device, "DEV", \
       "cpu, cuda[:N], emu or auto (default cpu)", 0, 0 }, \
+    { "max-vram", 0, PE_OPT_SIZE, &pe_common_opts.max_vram, "SIZE", \
+      "use at most so much of a GPU's memory", 0, 0 }, \
     { "max-ram", 0, PE_OPT_SIZE, &pe_common_opts.max_ram, "SIZE", \
       "refuse to use more memory, as 4G", 0, 0 }, \
     { "progress", 0, PE_OPT_STRING, &pe_common_opts.progress, "HOW", \
@@ -34,6 +36,9 @@ extern pe_common pe_common_opts;
       "errors only", 0, 0 }, \
     { "verbose", 'v', PE_OPT_FLAG, &pe_common_opts.verbose, 0, \
       "say more", 0, 0 }
+#define PE_PRECISION_OPTION \
+    { "precision", 0, PE_OPT_STRING, &pe_common_opts.precision, "NAME", \
+      "f32 (default), or on a GPU bf16 or f16 products", 0, 0 }
 #define PE_OUTPUT_OPTIONS \
     { "output", 'o', PE_OPT_STRING, &pe_common_opts.output, "DIR", \
       "new checkpoint directory", 0, 0 }, \

@@ -18,6 +18,7 @@
 
 typedef struct pe_lt_cache pe_lt_cache;
 typedef struct pe_slab pe_slab;
+typedef struct pe_sparse pe_sparse;
 
 typedef struct pe_cuda {
     pe_backend base; /* self points back here */
@@ -25,6 +26,7 @@ typedef struct pe_cuda {
     char name[32], arch[32];
     cudaStream_t stream; /* of queues without one: loading and passes */
     cudaMemPool_t pool;  /* what lives for one call */
+    cudaEvent_t clock[2];
     /* Long-lived memory, in slabs; under the lock. */
     pthread_mutex_t lock;
     pe_slab *slabs;
@@ -32,8 +34,8 @@ typedef struct pe_cuda {
     /* Libraries are opened when first needed. */
     cublasLtHandle_t lt;
     pe_lt_cache *lt_cache;
-    void *workspace;
     cusparseHandle_t sparse;
+    pe_sparse *sparses; /* packed matrices; under the lock */
 } pe_cuda;
 
 static inline pe_cuda *pe_cuda_of(const pe_backend *b)
@@ -90,12 +92,16 @@ typedef struct pe_lt_call {
 pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err);
 void pe_lt_cache_free(pe_lt_cache *c);
 
-/* ---- csr_cuda.c: the same with w in CSR by cuSPARSE ------------------------------------------ */
+/* ---- sparse_cuda.c: the same with w in CSR, BSR or Blocked-ELL by cuSPARSE, f32 ---------------
+ */
 
-/* A matrix of the CSR form: header and arrays in one block of device memory. */
-size_t pe_cuda_csr_nbytes(const pe_matrix *w);
-pe_status pe_cuda_csr_pack(pe_cuda *d, void *packed, const pe_matrix *w, pe_error *err);
-pe_status pe_cuda_csr_run(const pe_queue *q, const pe_linear_call *c, pe_error *err);
+bool pe_cuda_sparse_fits(pe_form form, size_t n, size_t k);
+size_t pe_cuda_sparse_nbytes(pe_form form, const pe_matrix *w);
+pe_status pe_cuda_sparse_pack(pe_cuda *d, pe_form form, void *packed, const pe_matrix *w,
+                              pe_error *err);
+void pe_cuda_sparse_forget(pe_cuda *d, const void *packed);
+/* y = x w^T; what follows is pe_cu_epilogue_f32's. */
+pe_status pe_cuda_sparse_run(const pe_queue *q, const pe_linear_call *c, pe_error *err);
 
 /* ---- nvml_cuda.c: rates that the runtime does not tell; nothing where NVML is missing ---------
  */

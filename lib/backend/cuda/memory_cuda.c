@@ -76,6 +76,7 @@ void pe_cuda_release(const pe_backend *b, void *p)
     pe_cuda *d = pe_cuda_of(b);
     if (!p) return;
     (void)pthread_mutex_lock(&d->lock);
+    pe_cuda_sparse_forget(d, p);
     pe_slab **at = &d->slabs;
     while (*at && ((char *)p < (*at)->base || (char *)p >= (*at)->base + (*at)->nbytes))
         at = &(*at)->next;

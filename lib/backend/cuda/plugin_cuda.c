@@ -111,6 +111,30 @@ static pe_status open_device(const pe_backend **out, int device, uint64_t max_nb
     return st;
 }
 
+/* ---- device time ----------------------------------------------------------------------------- */
+
+static pe_status start_clock(pe_queue *q, pe_error *err)
+{
+    pe_cuda *d = pe_cuda_of(q->backend);
+    pe_status st = PE_OK;
+    for (int i = 0; !st && i < 2; i++)
+        if (!d->clock[i]) st = pe_cuda_check(cudaEventCreate(&d->clock[i]), d, "event", err);
+    return st ? st
+              : pe_cuda_check(cudaEventRecord(d->clock[0], pe_cuda_stream(q)), d, "event", err);
+}
+
+static pe_status stop_clock(double *us, pe_queue *q, pe_error *err)
+{
+    pe_cuda *d = pe_cuda_of(q->backend);
+    float ms = 0;
+    pe_status st = pe_cuda_check(cudaEventRecord(d->clock[1], pe_cuda_stream(q)), d, "event", err);
+    if (!st) st = pe_cuda_check(cudaEventSynchronize(d->clock[1]), d, "event", err);
+    if (!st)
+        st = pe_cuda_check(cudaEventElapsedTime(&ms, d->clock[0], d->clock[1]), d, "event", err);
+    *us = 1e3 * (double)ms;
+    return st;
+}
+
 static const pe_plugin plugin = {
     .struct_size = sizeof(pe_plugin),
     .abi = PE_PLUGIN_ABI,
@@ -119,6 +143,8 @@ static const pe_plugin plugin = {
     .count = count,
     .describe = describe,
     .open = open_device,
+    .start_clock = start_clock,
+    .stop_clock = stop_clock,
     .pass = &pe_cuda_pass,
     .high_water = pe_cuda_high_water,
 };

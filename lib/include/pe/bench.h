@@ -16,16 +16,18 @@ typedef struct pe_bench_params {
     uint32_t warmup;      /* 0 = 2 */
     bool layers;          /* time of each op of the plan */
     const char *baseline; /* another checkpoint, alternating with the first */
-    const char *exec_layout, *tune_file;
+    const char *exec_layout, *tune_file, *device, *precision; /* as pe_model_params */
+    uint64_t max_vram;
     pe_pool *pool;
     pe_progress progress;
 } pe_bench_params;
 PE_API pe_status pe_bench_model(char **json, const char *model, const pe_bench_params *p,
                                 pe_error *err);
 /* Times every admissible form of every matrix for each token bucket and stores the times under
- * $XDG_CACHE_HOME/pe/tune/ (or tune_file). *json lists what was chosen and by how much. */
-PE_API pe_status pe_tune_model(char **json, const char *model, const char *tune_file, pe_pool *pool,
-                               pe_progress progress, pe_error *err);
+ * $XDG_CACHE_HOME/pe/tune/ (or tune_file), for this CPU level, or for this GPU and driver. *json
+ * lists what was chosen and by how much. */
+PE_API pe_status pe_tune_model(char **json, const char *model, const pe_bench_params *p,
+                               pe_error *err);
 
 #ifdef __cplusplus
 }

@@ -31,7 +31,8 @@ typedef struct pe_eval_params {
     const char *records; /* JSONL of per-row results, NULL = none */
     pe_pooling pooling;  /* of bare encoders that do not say how they make embeddings */
     bool normalize;      /* with pooling: embeddings of length 1 */
-    const char *device, *exec_layout, *tune_file; /* as pe_model_params */
+    const char *device, *exec_layout, *tune_file, *precision; /* as pe_model_params */
+    uint64_t max_vram;
     pe_pool *pool;
     pe_progress progress;
 } pe_eval_params;

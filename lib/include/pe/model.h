@@ -27,14 +27,18 @@ typedef enum pe_head {
 typedef enum pe_pooling { PE_POOL_NONE, PE_POOL_MEAN, PE_POOL_CLS } pe_pooling;
 
 typedef struct pe_model_params {
-    const char *device; /* "cpu" (NULL too), "cuda", "cuda:N", "emu"; "auto": a GPU or else the CPU */
-    uint64_t max_vram;  /* bytes of the device's memory, 0 = what is free; the first model decides */
+    const char
+        *device; /* "cpu" (NULL too), "cuda", "cuda:N", "emu"; "auto": a GPU or else the CPU */
+    uint64_t max_vram; /* bytes of the device's memory, 0 = what is free; the first model decides */
     /* NULL = measured times or the cost model; "dense", "csr", "bitmask", "block4" force a form. */
     const char *exec_layout;
     const char *tune_file; /* NULL = the cache; "" = none */
-    pe_pool *pool;         /* used while loading only; NULL = this thread */
-    pe_pooling pooling;    /* of a bare encoder that does not say how it makes embeddings */
-    bool normalize;        /* with pooling: embeddings of length 1 */
+    /* Of float layers' products: NULL = "f32"; "bf16", "f16" (f32 sums) on devices that have them:
+     * a numeric class of its own, whose results are near those of f32. */
+    const char *precision;
+    pe_pool *pool;      /* used while loading only; NULL = this thread */
+    pe_pooling pooling; /* of a bare encoder that does not say how it makes embeddings */
+    bool normalize;     /* with pooling: embeddings of length 1 */
 } pe_model_params;
 
 /* path: a model directory. Errors name file and tensor. PE_E_UNSUPPORTED: family, head, activation,
@@ -53,7 +57,7 @@ typedef struct pe_model_info { /* borrowed from the model */
     uint32_t nlayers, hidden, heads, ffn, vocab, max_length /* tokens a row may have */, ntypes,
         ntasks, pad_id;
     uint64_t nparams;
-    const char *weights; /* "f32", "int8", "int8 weights" .. what executes */
+    const char *weights; /* "f32", "bf16", "f16", "int8", "int8 weights": what executes */
 } pe_model_info;
 PE_API const pe_model_info *pe_model_get_info(const pe_model *m);
 

@@ -22,6 +22,10 @@ typedef struct pe_prune_params {
     bool replace, dry_run, sha256;
     const char *recipe; /* JSON object text of provenance (recipe blob, commit), or NULL */
     uint64_t max_ram;   /* bytes, 0 = no limit asked */
+    /* "cpu" (NULL too), "cuda", "cuda:N", "emu", "auto": where weights are selected; the result is
+     * the same. */
+    const char *device;
+    uint64_t max_vram; /* as in pe/model.h */
     pe_pool *pool;
     pe_progress progress;
 } pe_prune_params;

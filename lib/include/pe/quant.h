@@ -28,8 +28,8 @@ typedef struct pe_quant_params {
     uint64_t seed, max_ram;
     bool replace, dry_run, sha256;
     const char *recipe;
-    /* "cpu" (NULL too), "cuda", "cuda:N", "emu", "auto": where calibration runs and codes are made. The
-     * codes are the same everywhere; ranges of a GPU follow from its own float products. */
+    /* "cpu" (NULL too), "cuda", "cuda:N", "emu", "auto": where calibration runs and codes are made.
+     * The codes are the same everywhere; ranges of a GPU follow from its own float products. */
     const char *device;
     uint64_t max_vram; /* as in pe/model.h */
     pe_pool *pool;
