@@ -317,6 +317,7 @@ static void pointers(void)
 {
     cusparseSpMatDescr_t m = NULL;
     int64_t n = 0;
+    int version = 0;
     said("empty", cusparseCreateCsr(&m, 4, 4, 0, OFFSETS, NULL, NULL, I32, I32, ZERO, CUDA_R_16F));
     said("set", cusparseCsrSetPointers(m, OFFSETS, INDICES, VALUES));
     said("set NULL", cusparseCsrSetPointers(m, OFFSETS, NULL, NULL));
@@ -334,6 +335,7 @@ static void pointers(void)
     said("no handle", cusparseSetStream(NULL, 0));
     said("no handle", cusparseSetPointerMode(NULL, CUSPARSE_POINTER_MODE_HOST));
     said("no place", cusparseCreate(NULL));
+    said("no handle", cusparseGetVersion(NULL, &version));
     for (int s = -1; s < 13; s++)
         printf("status %d: %s, %s\n", s, cusparseGetErrorName((cusparseStatus_t)s),
                cusparseGetErrorString((cusparseStatus_t)s));

@@ -175,6 +175,14 @@ static const Broken buffer_freed("a buffer freed before the product ran is seen"
                                      q.t.buffer = device(4096);
                                      freed_before(q, q.t.buffer);
                                  });
+static const Broken active_freed("an active buffer freed before the product ran is seen",
+                                 "the active buffer was freed", [] {
+                                     Square q;
+                                     check_equal(q.t.prepare(q.a, q.b, q.c), 0, "preprocess");
+                                     check_equal(cudaDeviceSynchronize(), 0, "wait");
+                                     q.t.own_buffer = false;
+                                     freed_before(q, q.t.buffer);
+                                 });
 static const Case deferred("a product runs in the handle's stream, when something waits", [] {
     Square q;
     cudaStream_t stream;
