@@ -148,6 +148,7 @@ install: all $(B)/pe.pc $(B)/pe-recipe.pc ## into DESTDIR/PREFIX: bin, lib, incl
 	ln -sf $(SO) $(DESTDIR)$(PREFIX)/lib/libpe.so
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/pe
 	install -m 644 $(B)/pe.pc $(B)/pe-recipe.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	$(if $(CUDA),install -d $(DESTDIR)$(PREFIX)/lib/pe && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/pe)
 
 $(B)/isa/%.o: kernels/%.c
 	@mkdir -p $(@D)
@@ -160,9 +161,54 @@ $(B)/tests/isa/%: $(B)/isa/%.o $(EMULATED_OBJ) $(TESTLIB_OBJ) $(B)/libpe.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(OPT) -o $@ $^ -lcmocka $(LIBS_CORE)
 
+# ---- CUDA ------------------------------------------------------------------------------------
+# The plugin of GPUs (make CUDA=1), and the same plugin on stand-ins of the CUDA libraries that execute
+# its PTX on the host (make emu). Neither changes the library or the tools: they load it when asked.
+NVCC      ?= nvcc
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC) 2>/dev/null)))
+CUDA_LIB  := $(firstword $(wildcard $(CUDA_HOME)/lib64 $(CUDA_HOME)/lib))
+CUDA_GEN  := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+             -gencode arch=compute_90,code=compute_90
+CUDA_BUILT = CUDA $(shell $(NVCC) --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), sm_80 sm_90
+PLUGIN_SRC := $(wildcard lib/backend/cuda/*.c) lib/base/error.c
+PLUGIN_OBJ := $(patsubst %.c,build/cuda/%.o,$(PLUGIN_SRC))
+CU_OBJ     := $(patsubst %.cu,build/cuda/%.o,$(wildcard kernels/cuda/*.cu))
+PLUGIN     := $(B)/lib/pe/libpe-cuda.so
+EMU_PLUGIN := $(B)/lib/pe/libpe-emu.so
+ifdef CUDA
+all: $(PLUGIN)
+endif
+.PHONY: cuda-found cuda-compiles
+cuda-found:
+	@[ -n "$(CUDA_LIB)" ] || { echo "CUDA=1: no CUDA toolkit found; put nvcc 12 or 13 on PATH or give" \
+	    "CUDA_HOME=/usr/local/cuda" >&2; exit 1; }
+build/cuda/%.o: %.c | cuda-found
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "CC $< (plugin)")
+	$(Q)$(CC) $(STD) $(WARN) -O2 -g $(CPPFLAGS_ALL) -isystem $(CUDA_HOME)/include \
+	    -DPE_CUDA_BUILT='"$(CUDA_BUILT)"' $(CFLAGS) -c $< -o $@
+build/cuda/%.o: %.cu | cuda-found
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "NVCC $<")
+	$(Q)$(NVCC) $(CU_FLAGS) $(CUDA_GEN) -Xptxas -v -c $< -o $@ 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
+cuda-compiles: $(CU_OBJ) $(PLUGIN_OBJ) ## compile the CUDA plugin's sources for sm_80, sm_90 and as PTX
+$(PLUGIN): $(PLUGIN_OBJ) $(CU_OBJ) lib/backend/cuda/plugin.map
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -shared -Wl,-soname,libpe-cuda.so -Wl,--version-script=lib/backend/cuda/plugin.map -Wl,--no-undefined \
+	    -Wl,--exclude-libs,ALL -Wl,-rpath,'$$ORIGIN:$(CUDA_LIB)' -o $@ $(PLUGIN_OBJ) $(CU_OBJ) \
+	    -L$(CUDA_LIB) -lcudart_static -lcublasLt -lcusparse -ldl -lrt -lpthread
+
+include tests/emu/emu.mk tests/emu/libs.mk tests/emu/kernels.mk
+emu: $(if $(EMU_CUDA),$(EMU_PLUGIN)) ## the plugin on stand-ins of the CUDA libraries: --device emu
+$(EMU_PLUGIN): $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) $(EMULIB_LIBS) lib/backend/cuda/plugin.map
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -shared -Wl,-soname,libpe-emu.so -Wl,--version-script=lib/backend/cuda/plugin.map -Wl,--no-undefined \
+	    -Wl,-rpath,'$$ORIGIN/../../../emu' -o $@ $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) \
+	    $(filter-out %libnvidia-ml.so.1,$(EMULIB_LIBS)) -ldl -lpthread
+
 clean: ## delete everything built
 	rm -rf build
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) build/cuda -name '*.d' 2>/dev/null)

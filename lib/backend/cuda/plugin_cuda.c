@@ -34,7 +34,7 @@ static pe_status describe(pe_device_info *info, int device, pe_error *err)
     *info = (pe_device_info){ .busy_percent = -1 };
     pe_status st = pe_cuda_check(cudaGetDeviceProperties(&p, device), NULL, "properties", err);
     if (st) return st;
-    snprintf(info->name, sizeof info->name, "%s", p.name);
+    snprintf(info->name, sizeof info->name, "%.95s", p.name);
     snprintf(info->arch, sizeof info->arch, "sm_%d", arch_of(&p));
     info->total_nbytes = p.totalGlobalMem;
     info->multiprocessors = p.multiProcessorCount;
