@@ -1,5 +1,5 @@
-# tests/emu/emu.mk - the stand-in CUDA runtime and its tests. Included by the Makefile, or used alone
-# from the repository root: make -f tests/emu/emu.mk emu. Needs g++, libzstd-dev, the CUDA toolkit.
+# tests/emu/emu.mk - the stand-in CUDA runtime and its tests. Included by the Makefile, or used
+# alone from the repository root: make -f tests/emu/emu.mk emu. Needs g++, libzstd-dev, the CUDA toolkit.
 # Read next: tests/emu/README.md.
 EMU_NVCC := $(shell command -v nvcc 2>/dev/null)
 EMU_CUDA := $(if $(EMU_NVCC),$(patsubst %/bin/nvcc,%,$(realpath $(EMU_NVCC))))
@@ -12,14 +12,15 @@ EMU_CXX ?= g++
 EMU_Q   := $(if $(V),,@)
 
 # NaN, -0 and rounding are exact: no fast-math. -fno-trapping-math only lets loops be vectorized.
-EMU_FLAGS := -std=c++17 -O3 -g1 -fPIC -fwrapv -fno-strict-aliasing -ffp-contract=off -fno-math-errno \
-             -fno-trapping-math -Wall -Wextra -Wshadow -Werror -I. -isystem $(EMU_CUDA)/include -MMD -MP
+EMU_FLAGS := -std=c++17 -O3 -g1 -fPIC -fwrapv -fno-strict-aliasing -ffp-contract=off \
+             -fno-math-errno -fno-trapping-math -Wall -Wextra -Wshadow -Werror -I. \
+             -isystem $(EMU_CUDA)/include -MMD -MP
 EMU_SRC  := $(wildcard tests/emu/runtime/*.cc)
 EMU_OPS  := $(wildcard tests/emu/runtime/ops/*.cc)
 EMU_ISA_base :=
 EMU_ISA_avx2 := -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt
 EMU_OBJ  := $(patsubst tests/emu/runtime/%.cc,$(EMU_B)/runtime/%.o,$(EMU_SRC)) \
-            $(foreach i,base avx2,$(patsubst tests/emu/runtime/ops/%.cc,$(EMU_B)/ops/$(i)/%.o,$(EMU_OPS)))
+            $(foreach i,base avx2,$(EMU_OPS:tests/emu/runtime/ops/%.cc=$(EMU_B)/ops/$(i)/%.o))
 
 .PHONY: emu emu-tests emu-check
 emu: $(if $(EMU_CUDA),$(EMU_LIB)) ## the stand-in CUDA runtime
@@ -50,3 +51,15 @@ $(EMU_LIB): $(EMU_OBJ) $(EMU_B)/export.map
 	$(EMU_Q)ln -sf $(@F) $(EMU_B)/libcudart.so
 
 -include $(EMU_OBJ:.o=.d)
+
+# The tests link the interpreter's objects themselves: nothing of it is visible in the library.
+EMU_TESTS    := $(wildcard tests/emu/ptx/test_*.cc tests/emu/ptx/check.cc)
+EMU_TEST_OBJ := $(patsubst tests/emu/ptx/%.cc,$(EMU_B)/ptx/%.o,$(EMU_TESTS))
+$(EMU_B)/ptx/%.o: tests/emu/ptx/%.cc
+	@mkdir -p $(@D)
+	$(if $(EMU_Q),@echo "CXX $<")
+	$(EMU_Q)$(EMU_CXX) $(EMU_FLAGS) -O1 -c $< -o $@
+$(EMU_B)/ptx/check: $(EMU_TEST_OBJ) $(EMU_OBJ)
+	$(EMU_Q)$(EMU_CXX) -o $@ $^ -lzstd
+emu-tests: $(if $(EMU_CUDA),$(EMU_B)/ptx/check)
+-include $(EMU_TEST_OBJ:.o=.d)

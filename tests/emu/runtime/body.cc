@@ -303,9 +303,15 @@ void Body::instruction()
         call();
         return;
     }
-    while (!r_.accept(";")) {
-        s.operands.push_back(operand());
-        if (r_.peek() != ";") r_.expect(",");
+    try {
+        while (!r_.accept(";")) {
+            s.operands.push_back(operand());
+            if (r_.peek() != ";") r_.expect(",");
+        }
+    } catch (const Fault &f) {
+        r_.at = end + 1;
+        unsupported(f.text);
+        return;
     }
     lower(s);
 }

@@ -4,6 +4,7 @@
 
 #include "tests/emu/runtime/heap.hh"
 
+#include <algorithm>
 #include <sys/mman.h>
 
 namespace emu
@@ -53,21 +54,36 @@ void GlobalRace::fence()
     if (now < LAST_STAMP) now++;
 }
 
+/* Sets of stamps are sorted ranges that do not touch. */
+void GlobalRace::add(std::vector<Range> *set, Range r)
+{
+    std::vector<Range> all;
+    for (const Range &old : *set) {
+        if (old.last + 1 < r.first || r.last + 1 < old.first) {
+            all.push_back(old);
+        } else {
+            r.first = std::min(r.first, old.first);
+            r.last = std::max(r.last, old.last);
+        }
+    }
+    auto after = [](const Range &a, const Range &b) { return a.first < b.first; };
+    all.insert(std::upper_bound(all.begin(), all.end(), r, after), r);
+    set->swap(all);
+}
+
 void GlobalRace::release(u64 at)
 {
     if (!fenced_) return;
     std::vector<Range> &r = released_[at];
-    r.push_back({ block_first, fenced_ });
-    r.insert(r.end(), acquired_.begin(), acquired_.end());
+    add(&r, { block_first, fenced_ });
+    for (const Range &known : acquired_) add(&r, known);
 }
 
 void GlobalRace::acquire(u64 at)
 {
-    if (released_.empty()) return;
     auto r = released_.find(at);
-    if (r != released_.end()) {
-        acquired_.insert(acquired_.end(), r->second.begin(), r->second.end());
-    }
+    if (r == released_.end()) return;
+    for (const Range &known : r->second) add(&acquired_, known);
 }
 
 bool GlobalRace::acquired(u32 stamp) const

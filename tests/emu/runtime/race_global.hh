@@ -53,6 +53,7 @@ class GlobalRace
     struct Range {
         u32 first, last;
     };
+    static void add(std::vector<Range> *set, Range r);
     bool acquired(u32 stamp) const;
     bool other(u32 stamp) const { return stamp - launch_first < block_first - launch_first; }
     Split *split(u64 word, bool make);
