@@ -115,6 +115,17 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *dev
     return NVML_SUCCESS;
 }
 
+/* The runtime's only device has bus 0. */
+nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *bus, nvmlDevice_t *device)
+{
+    nvmlReturn_t status = begin("nvmlDeviceGetHandleByPciBusId_v2");
+    if (status) return status;
+    if (!bus || !device) return NVML_ERROR_INVALID_ARGUMENT;
+    if (device_count() == 0 || strcmp(bus, "0000:00:00.0") != 0) return NVML_ERROR_INVALID_ARGUMENT;
+    *device = (nvmlDevice_t)&devices[0];
+    return NVML_SUCCESS;
+}
+
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
 {
     nvmlReturn_t status = begin("nvmlDeviceGetName");

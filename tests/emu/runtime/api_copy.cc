@@ -215,6 +215,19 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t nbytes, cudaStream_t s)
     return call.done(fill("cudaMemsetAsync", p, value, nbytes, s));
 }
 
+/* Row by row: what lies between the rows is left as it was, and as unwritten as it was. */
+cudaError_t cudaMemset2DAsync(void *p, size_t pitch, int value, size_t width, size_t height,
+                              cudaStream_t s)
+{
+    Call call("cudaMemset2DAsync");
+    if (call.refused()) return call.error();
+    if (width > pitch) return call.done(cudaErrorInvalidValue);
+    cudaError_t e = cudaSuccess;
+    for (size_t i = 0; i < height && e == cudaSuccess; i++)
+        e = fill("cudaMemset2DAsync", (char *)p + i * pitch, value, width, s);
+    return call.done(e);
+}
+
 cudaError_t cudaGetSymbolAddress(void **p, const void *symbol)
 {
     Call call("cudaGetSymbolAddress");

@@ -15,7 +15,10 @@ static bool predicates(Body &b, Spec &s, Op op)
     i.d = b.pred_dest(s.operands[0]);
     i.a = b.predicate(s.operands[1]);
     i.y = s.operands[1].negated;
-    if (!one) {
+    if (!one && s.operands[2].kind == Operand::Number) {
+        i.b = -1;
+        i.imm = s.operands[2].value.bits != 0;
+    } else if (!one) {
         i.b = b.predicate(s.operands[2]);
         i.y |= s.operands[2].negated ? 2 : 0;
     }

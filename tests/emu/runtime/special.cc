@@ -109,10 +109,11 @@ void run_fence(Warp &w, const Inst &i, u32)
     if (l.race_global && i.x) l.global_race.fence();
 }
 
-/* i.a, i.b predicates, i.y bits: which of them are negated */
+/* i.a, i.b predicates, or the constant i.imm where i.b is -1; i.y bits: which are negated */
 void run_pred_logic(Warp &w, const Inst &i, u32 mask)
 {
-    u32 a = w.pred(i.a, i.y & 1), b = w.pred(i.b, i.y & 2);
+    u32 a = w.pred(i.a, i.y & 1);
+    u32 b = i.b < 0 ? (i.imm ? ALL_LANES : 0) : w.pred(i.b, i.y & 2);
     u32 r = (Op)i.x == Op::And   ? a & b
             : (Op)i.x == Op::Or  ? a | b
             : (Op)i.x == Op::Xor ? a ^ b
