@@ -50,9 +50,9 @@ typedef struct pe_device_pass {
     /* The k lowest scores of all matrices. */
     pe_status (*select)(pe_device_cut *out, const pe_backend *b, const pe_resident *const *r,
                         size_t nmatrices, pe_device_blocks blocks, uint64_t k, pe_error *err);
-    /* Zeroes by a cut; -0 too. *zeros counts the zeros of the result. */
-    pe_status (*cut)(pe_resident *r, uint64_t *zeros, const pe_backend *b, pe_device_blocks blocks,
-                     double threshold, uint64_t keep_equal, pe_error *err);
+    /* Zeroes by a cut; -0 too. *zeros counts the zeros of the result, *gone the scores cut off. */
+    pe_status (*cut)(pe_resident *r, uint64_t *zeros, uint64_t *gone, const pe_backend *b,
+                     pe_device_blocks blocks, double threshold, uint64_t keep_equal, pe_error *err);
     /* The `keep` largest of every `of` inputs stay; k a multiple of `of`. */
     pe_status (*prune_nm)(pe_resident *r, uint64_t *zeros, const pe_backend *b, uint32_t keep,
                           uint32_t of, pe_error *err);

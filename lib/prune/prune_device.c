@@ -97,8 +97,8 @@ static pe_status cut(pe_prune_module *m, pe_error *err)
     if (j->pattern.kind == PE_PATTERN_NM)
         return pass->prune_nm(&m->resident, &m->zeros, j->device, j->pattern.keep, j->pattern.of,
                               err);
-    return pass->cut(&m->resident, &m->zeros, j->device, blocks_of(j), m->threshold, m->keep_equal,
-                     err);
+    return pass->cut(&m->resident, &m->zeros, &m->gone, j->device, blocks_of(j), m->threshold,
+                     m->keep_equal, err);
 }
 
 pe_status pe_prune_device_find_cuts(pe_prune_job *j, pe_error *err)

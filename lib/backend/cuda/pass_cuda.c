@@ -254,7 +254,7 @@ static pe_status run_cut(const pass *p, pe_resident *r, pe_device_blocks blocks,
                  err);
 }
 
-static pe_status pass_cut(pe_resident *r, uint64_t *zeros, const pe_backend *b,
+static pe_status pass_cut(pe_resident *r, uint64_t *zeros, uint64_t *gone, const pe_backend *b,
                           pe_device_blocks blocks, double threshold, uint64_t keep_equal,
                           pe_error *err)
 {
@@ -270,6 +270,9 @@ static pe_status pass_cut(pe_resident *r, uint64_t *zeros, const pe_backend *b,
                     err);
     if (!st) st = pe_cuda_upload(&p.q, args, &host, sizeof host, err);
     if (!st) st = run_cut(&p, r, blocks, score, args, scratch, err);
+    if (!st)
+        st = pe_cuda_download(&p.q, gone, (const char *)args + offsetof(cut_args, gone),
+                              sizeof *gone, err);
     pe_cuda_return(score, &p.q);
     pe_cuda_return(args, &p.q);
     pe_cuda_return(scratch, &p.q);
