@@ -81,70 +81,88 @@ cudaError_t pe_cu_from_f16(float *y, const uint16_t *x, size_t n, cudaStream_t s
 
 /* ---- statistics for calibration -------------------------------------------------------------- */
 
-/* absmax[r] of rows of x [m, k] (ldx); a row with NaN or Inf gives NaN. */
+/* absmax[r] of rows of x [m, k] (ldx); a row with NaN or Inf gives the NaN of <math.h>. */
 cudaError_t pe_cu_absmax_rows(float *absmax, const float *x, size_t m, size_t k, size_t ldx,
                               cudaStream_t s);
-/* *lo and *hi become the minimum and maximum of themselves and x [m, k] (ldx); both NaN where x
- * holds NaN or Inf. scratch: pe_cu_range_scratch bytes. */
+/* *lo and *hi become the minimum and maximum of themselves and x [m, k] (ldx), of zeros the first
+ * one; both NaN, and from then on, where x holds NaN or Inf. lo and hi are device memory, at first
+ * +Inf and -Inf. scratch: pe_cu_range_scratch bytes. */
 cudaError_t pe_cu_range(float *lo, float *hi, const float *x, size_t m, size_t k, size_t ldx,
                         void *scratch, cudaStream_t s);
 size_t pe_cu_range_scratch(size_t m, size_t k);
 /* Appends the |x| above *floor to top[cap], in any order; *ntop counts all of them, also those that
- * found no room. floor and ntop are device memory. */
+ * found no room (below 2^32 in all). NaN is not above. floor and ntop are device memory. */
 cudaError_t pe_cu_above(float *top, uint32_t *ntop, uint32_t cap, const float *x, size_t m,
                         size_t k, size_t ldx, const float *floor, cudaStream_t s);
-/* sums[i] += sum over x of (x - clamp(rint(x / scale[i]), -127, 127) * scale[i])^2 in double, for
- * ni <= 256 scales; a fixed order of sums, so equal inputs give equal bits. scratch:
- * pe_cu_mse_scratch. */
-cudaError_t pe_cu_mse(double *sums, const float *scale, size_t ni, const float *x, size_t n,
-                      void *scratch, cudaStream_t s);
-size_t pe_cu_mse_scratch(size_t ni, size_t n);
+/* sums[i] += (x - clamp(rint(x / scale[i]), -127, 127) * scale[i])^2 for ni scales and the values
+ * x[0], x[step], x[2 step] .. below x[n], all in double and one after another: the bits of
+ * pe_range_mse, whose scales are (1 - 0.01 i) * (double)absmax / 127, when the sums are 0 at first.
+ * A chain a scale, for samples; a million values take some milliseconds. */
+cudaError_t pe_cu_mse(double *sums, const double *scale, size_t ni, const float *x, size_t n,
+                      size_t step, cudaStream_t s);
 
 /* ---- passes over weights: the bits of the CPU's ---------------------------------------------- */
 
-/* Codes of one scale a row: rint(x / scale), ties to even, clamped to -127..127; scale 0: 0. */
+/* Codes of one scale a row: rint(x / scale), ties to even, clamped to -127..127; scale 0: 0.
+ * Columns from k on are left as they are. */
 cudaError_t pe_cu_quantize_weights(int8_t *q, size_t ldq, const float *x, size_t ldx, size_t n,
                                    size_t k, const float *scale, cudaStream_t s);
-/* counts[b] += how many keys have digit b: keys are the magnitude bits of x (or, wide, the bits of
- * doubles that are not negative); only keys whose bits above shift + 11 equal those of prefix
- * count, digit = (key >> shift) & 2047. prefix is device memory. */
+
+/* Exactly the k lowest magnitudes of several arrays, in a few passes over them; prefix is 0 and
+ * rank k - 1 (0 for k = 0) at first:
+ *
+ *     for each shift of 20, 9, 0 (f32) or 52, 41, 30, 19, 8, 0 (f64):
+ *         zero the 2048 counts, pe_cu_radix_* of every array, fetch the counts; then
+ *         d = prefix >> shift & 2047;                 (not 0 only where digits overlap)
+ *         while (rank >= counts[d]) rank -= counts[d++];
+ *         prefix = (prefix >> shift >> 11 << 11 | d) << shift;
+ *
+ * prefix is now the key of the threshold; of the counts[d] scores equal to it rank + 1 go (none for
+ * k = 0) and the first ones stay. With counts of its own in the last pass each array knows its
+ * equals, hence how many of those that stay are its own: `keep` of pe_cu_cut_*. */
+/* counts[d] += how many keys have digit d = (key >> shift) & 2047, of those whose bits from shift +
+ * 11 on equal those of *prefix. Keys are the magnitude bits of x; shift at most 20 for f32, 52 for
+ * f64. counts and prefix are device memory. */
 cudaError_t pe_cu_radix_f32(uint64_t *counts, const float *x, size_t n, const uint32_t *prefix,
                             int shift, cudaStream_t s);
 cudaError_t pe_cu_radix_f64(uint64_t *counts, const double *x, size_t n, const uint64_t *prefix,
                             int shift, cudaStream_t s);
-/* Zero (+0) |x| < t; of those equal to t the first `keep` in order stay and the others become +0.
- * chunk counts are made first, so ties fall as on the CPU. t and keep are device memory. *gone +=
- * zeroed ones. scratch: pe_cu_cut_scratch(n). */
+/* Zero (+0) |x| < *t; of those equal to it the first *keep in order stay and the others become +0;
+ * -0 becomes +0 whatever the threshold. *gone += how many were below, or equal and did not stay. t
+ * and keep are device memory. Two launches; scratch: pe_cu_cut_scratch(n). */
 cudaError_t pe_cu_cut_f32(float *x, size_t n, const float *t, const uint64_t *keep, uint64_t *gone,
                           void *scratch, cudaStream_t s);
 size_t pe_cu_cut_scratch(size_t n);
-/* Keep the `keep` largest magnitudes of every `of` consecutive; ties zero the higher index; of
- * <= 32. */
+/* Keep the `keep` largest magnitudes of every `of` consecutive (1 <= keep <= of <= 1024), the
+ * others become +0; ties zero the higher index. Elements after the last whole group stay. */
 cudaError_t pe_cu_prune_nm(float *x, size_t n, int keep, int of, cudaStream_t s);
 /* Block scores as lib/prune/pattern.h defines them: sum of |w| in double, row-major blocks of r x c
- * of an [n, k] matrix, edge blocks by their mean times r * c. score [ceil(n/r), ceil(k/c)]. */
+ * (c <= 1024) of an [n, k] matrix, edge blocks by their mean times r * c. score [ceil(n/r),
+ * ceil(k/c)]. */
 cudaError_t pe_cu_block_scores(double *score, const float *x, size_t n, size_t k, size_t r,
                                size_t c, cudaStream_t s);
-/* Zero the blocks whose score is below t, or equal and not among the first `keep` equal ones. */
+/* Zero (+0) the blocks whose score is below *t, or equal and not among the first *keep equal ones;
+ * those of score 0 in any case, for their -0. *gone += blocks that did not stay. */
 cudaError_t pe_cu_cut_blocks(float *x, size_t n, size_t k, size_t r, size_t c, const double *score,
                              const double *t, const uint64_t *keep, uint64_t *gone, void *scratch,
                              cudaStream_t s);
 size_t pe_cu_cut_blocks_scratch(size_t nblocks);
-/* *count += elements whose bits are all zero. elem_nbytes 1, 2, 4 or 8. */
+/* *count += elements whose bits are all zero. elem_nbytes 1, 2, 4 or 8, x aligned to it. */
 cudaError_t pe_cu_count_zero(uint64_t *count, const void *x, size_t n, size_t elem_nbytes,
                              cudaStream_t s);
 
 /* ---- layouts: byte for byte what lib/tensor/layout_*.c writes -------------------------------- */
 
-/* A dense [n, k] matrix of elements of 1, 2 or 4 bytes becomes parts; an element is stored where
- * any bit is set. Counting comes first: pe_cu_layout_count fills row_nnz[n] (csr, bitmask) or
- * block_used[nb, kb] (bsr, blocked-ell; bytes 0 or 1), the caller makes offsets of them and
- * allocates, then the encoder writes. */
+/* A dense [n, k] matrix of elements of 1, 2 or 4 bytes, aligned to them, becomes parts; an element
+ * is stored where any bit is set. Counting comes first: pe_cu_row_nnz (csr, bitmask) or
+ * pe_cu_blocks_used (bsr, blocked-ell; used [ceil(n/b), ceil(k/b)], bytes 0 or 1), of which the
+ * caller makes offsets; then the encoder writes. row_begin: values before each row. */
 cudaError_t pe_cu_row_nnz(uint32_t *row_nnz, const void *x, size_t n, size_t k, size_t elem_nbytes,
                           cudaStream_t s);
 cudaError_t pe_cu_encode_csr(void *values, int32_t *columns, const uint32_t *row_begin,
                              const void *x, size_t n, size_t k, size_t elem_nbytes, cudaStream_t s);
-/* mask: ceil(k / 64) words a row, bit j of word i: column 64 i + j. */
+/* mask: ceil(k / 64) words a row, bit j of word i: column 64 i + j; a stored row is its first
+ * ceil(k / 8) bytes. */
 cudaError_t pe_cu_encode_bitmask(uint64_t *mask, void *values, const uint32_t *row_begin,
                                  const void *x, size_t n, size_t k, size_t elem_nbytes,
                                  cudaStream_t s);
