@@ -63,3 +63,22 @@ $(EMU_B)/ptx/check: $(EMU_TEST_OBJ) $(EMU_OBJ)
 	$(EMU_Q)$(EMU_CXX) -o $@ $^ -lzstd
 emu-tests: $(if $(EMU_CUDA),$(EMU_B)/ptx/check)
 -include $(EMU_TEST_OBJ:.o=.d)
+
+# CUDA programs: PTX only, for two architectures, linked to whatever libcudart.so is found at run time.
+EMU_CUFLAGS  := -O3 -std=c++17 -cudart shared -gencode arch=compute_80,code=compute_80 \
+                -gencode arch=compute_90,code=compute_90 -Werror all-warnings -I.
+EMU_PROGRAMS := $(patsubst tests/emu/ptx/programs/%.cu,$(EMU_B)/ptx/programs/%,\
+                $(wildcard tests/emu/ptx/programs/*.cu))
+$(EMU_B)/ptx/programs/%: tests/emu/ptx/programs/%.cu tests/emu/ptx/programs/program.cuh \
+                         tests/emu/emu.h | $(EMU_LIB)
+	@mkdir -p $(@D)
+	$(if $(EMU_Q),@echo "NVCC $<")
+	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $< $(EMU_CULIBS)
+emu-tests: $(if $(EMU_CUDA),$(EMU_PROGRAMS))
+# These use what emu.h offers: they link to the stand-in itself.
+$(EMU_B)/ptx/programs/memory: EMU_CULIBS := -L$(EMU_B)
+$(EMU_B)/ptx/programs/plugin: EMU_CULIBS := -ldl
+$(EMU_B)/ptx/programs/plugin: $(EMU_B)/ptx/programs/plugin.so
+$(EMU_B)/ptx/programs/plugin.so: tests/emu/ptx/programs/plugin.cu | $(EMU_LIB)
+	@mkdir -p $(@D)
+	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) -DPLUGIN -Xcompiler -fPIC -shared -o $@ $<

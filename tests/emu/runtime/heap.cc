@@ -14,6 +14,7 @@ namespace emu
 constexpr u64 GAP = 1 << 16; /* a stride that misses an allocation should land in a gap */
 constexpr u64 PAGE = 4096;
 constexpr u64 ALIGN = 256;
+constexpr size_t KEPT = 1000; /* freed allocations whose addresses are not used again yet */
 
 void *reserve(u64 nbytes)
 {
@@ -50,7 +51,7 @@ static void on_segv(int number, siginfo_t *info, void *context)
 
 Heap::Heap()
 {
-    span_ = 4 * options().memory + ((u64)4 << 30);
+    span_ = 4 * options().memory + ((u64)1 << 30);
     /* Always at the same place where that is free, so that runs can be compared. */
     void *p = mmap((void *)0x200000000000, span_, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -73,24 +74,33 @@ Heap &heap()
     return *h;
 }
 
-/* Fresh addresses first; when they run out, those that were freed the longest ago. */
+/* The pages that an allocation lies in are its own. */
+static u64 first_page(u64 at)
+{
+    return at / PAGE * PAGE;
+}
+static u64 pages_nbytes(const Allocation &a)
+{
+    return align_up(a.at + a.nbytes, PAGE) - first_page(a.at);
+}
+
+/* Fresh addresses, until many were freed or there are none; then those freed the longest ago. */
 u64 Heap::place(u64 nbytes)
 {
-    u64 need = align_up(nbytes, ALIGN) + GAP;
-    if (top_ + need <= base_ + span_) {
-        u64 at = top_;
-        top_ += need;
-        return at;
-    }
-    for (auto i = oldest_.begin(); i != oldest_.end(); i++) {
+    u64 need = align_up(nbytes + ALIGN, PAGE) + GAP;
+    bool fresh = top_ + need <= base_ + span_;
+    for (auto i = oldest_.begin(); i != oldest_.end() && (!fresh || freed_.size() > KEPT); i++) {
         auto f = freed_.find(*i);
-        if (align_up(f->second.nbytes, ALIGN) + GAP < need) continue;
+        if (pages_nbytes(f->second) + GAP < need) continue;
         u64 at = f->first;
         freed_.erase(f);
         oldest_.erase(i);
         return at;
     }
-    return 0;
+    if (!fresh) return 0;
+    u64 at = top_ + ALIGN;
+    top_ += need;
+    return at;
 }
 
 void *Heap::take(u64 nbytes, const std::string &variable)
@@ -119,8 +129,7 @@ bool Heap::give(void *p)
     Allocation a = i->second;
     live_.erase(i);
     memset(state(a.at), 0, a.nbytes);
-    u64 first = align_up(a.at, PAGE), end = (a.at + a.nbytes) / PAGE * PAGE;
-    if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+    madvise((void *)first_page(a.at), pages_nbytes(a), MADV_DONTNEED);
     if (a.name.empty()) {
         used_ -= a.nbytes;
         count_--;
