@@ -155,13 +155,16 @@ static pe_status open_device(const pe_backend **out, const char *kind, int index
                              uint64_t max_nbytes, pe_error *err)
 {
     const pe_plugin *p;
+    char name[32];
     int n = 0;
     pe_status st = pe_plugin_load(&p, kind, err);
     if (!st) st = p->count(&n, err);
     if (!st && index >= n)
         st = pe_fail(err, PE_E_UNSUPPORTED, "device %s:%d: there %s %d; try %s:0", kind, index,
                      n == 1 ? "is" : "are", n, kind);
-    if (!st) st = p->open(out, index, max_nbytes, err);
+    snprintf(name, sizeof name, "%s:%d", kind, index);
+    if (strcmp(kind, "emu") == 0) name[3] = 0;
+    if (!st) st = p->open(out, name, index, max_nbytes, err);
     if (!st) remember(*out, p);
     return st;
 }

@@ -30,8 +30,10 @@ typedef struct pe_plugin {
     /* Devices that are there, usable or not. PE_E_UNSUPPORTED: none can be seen, and why. */
     pe_status (*count)(int *n, pe_error *err);
     pe_status (*describe)(pe_device_info *out, int device, pe_error *err);
-    /* The backend of a device; the same one for every call. It lives as long as the process. */
-    pe_status (*open)(const pe_backend **out, int device, uint64_t max_nbytes, pe_error *err);
+    /* The backend of a device; the same one for every call. It lives as long as the process. name:
+     * what errors call it. */
+    pe_status (*open)(const pe_backend **out, const char *name, int device, uint64_t max_nbytes,
+                      pe_error *err);
     /* Device time of the work queued between the two calls; the second waits for it. One pair at a
      * time. */
     pe_status (*start_clock)(pe_queue *q, pe_error *err);

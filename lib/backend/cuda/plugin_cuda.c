@@ -75,13 +75,14 @@ static void fill_backend(pe_cuda *d)
     pe_cuda_fill_linear(b);
 }
 
-static pe_status new_device(pe_cuda **out, int index, uint64_t max_nbytes, pe_error *err)
+static pe_status new_device(pe_cuda **out, const char *name, int index, uint64_t max_nbytes,
+                            pe_error *err)
 {
     struct cudaDeviceProp p;
     pe_cuda *d = calloc(1, sizeof *d);
     if (!d) return pe_fail_nomem(err, "device", sizeof *d);
     d->index = index;
-    snprintf(d->name, sizeof d->name, "cuda:%d", index);
+    snprintf(d->name, sizeof d->name, "%s", name);
     pe_status st = pe_cuda_check(cudaGetDeviceProperties(&p, index), d, "properties", err);
     if (!st && arch_of(&p) < LEAST_ARCH)
         st = pe_fail(err, PE_E_UNSUPPORTED,
@@ -99,13 +100,14 @@ static pe_status new_device(pe_cuda **out, int index, uint64_t max_nbytes, pe_er
     return st;
 }
 
-static pe_status open_device(const pe_backend **out, int device, uint64_t max_nbytes, pe_error *err)
+static pe_status open_device(const pe_backend **out, const char *name, int device,
+                             uint64_t max_nbytes, pe_error *err)
 {
     pe_status st = PE_OK;
     if (device < 0 || device >= MOST_DEVICES)
-        return pe_fail(err, PE_E_ARG, "device cuda:%d: expected 0 to %d", device, MOST_DEVICES - 1);
+        return pe_fail(err, PE_E_ARG, "device %s: expected 0 to %d", name, MOST_DEVICES - 1);
     (void)pthread_mutex_lock(&lock);
-    if (!devices[device]) st = new_device(&devices[device], device, max_nbytes, err);
+    if (!devices[device]) st = new_device(&devices[device], name, device, max_nbytes, err);
     if (!st) *out = &devices[device]->base;
     (void)pthread_mutex_unlock(&lock);
     return st;
