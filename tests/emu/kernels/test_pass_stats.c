@@ -132,6 +132,8 @@ static void one_above(pe_rng *r, size_t m, size_t k, size_t gap, kind what, floa
         qsort(want, got_n - 2, sizeof *top, ascending);
         same_bytes(top + 2, want, (got_n - 2) * sizeof *top, "largest magnitudes");
     }
+    for (size_t i = 4 * (size_t)got_n; i < 4 * cap; i++)
+        if (((unsigned char *)top)[i] != GUARD_BYTE) test_fail("byte %zu was written", i);
     for (size_t i = 2; i < got_n; i++)
         if (!(top[i] > floor)) test_fail("place %zu holds %g", i, (double)top[i]);
     dev_drop_all();
@@ -144,6 +146,7 @@ static void test_above(pe_rng *r)
     for (size_t i = 0; i < NSIZES; i++)
         one_above(r, 1 + i % 3, SIZES[i], i % 2, (kind)(i % NKINDS), i % 3 ? 0.125f : -1, 3500);
     one_above(r, 3, 2500, 1, RANDOM, 0.2f, 4000);
+    for (size_t k = 40; k < 50; k++) one_above(r, 1, k, 0, TIES, 0.125f, 100); /* some equal it */
     one_above(r, 1, 0, 0, RANDOM, 0, 4);
     test_begin("magnitudes that find no room are counted");
     one_above(r, 2, 1000, 0, RANDOM, -1, 777);
