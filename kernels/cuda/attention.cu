@@ -100,7 +100,7 @@ __device__ __forceinline__ void stage_queries(const attention_work &w, const att
 }
 
 /* Chains over ascending columns; the zeros at their end change nothing but the sign of a zero,
- * which no softmax sees. */
+ * which no softmax sees. Keys beyond the last one are zeros, and nobody reads their scores. */
 template <typename S>
 __device__ __forceinline__ void score_tile(const attention_head &h, const attention_room<S> &room,
                                            const float *tile, int first, int lds)
@@ -126,7 +126,6 @@ __device__ __forceinline__ void score_tile(const attention_head &h, const attent
 #pragma unroll
     for (int j = 0; j < S::KEYS_EACH; j++) {
         int key = first + cg + S::CG * j;
-        if (key >= h.len) break;
 #pragma unroll
         for (int r = 0; r < S::RQ; r++) room.scores[(rg + S::RG * r) * lds + key] = sum[r][j];
     }
@@ -273,8 +272,7 @@ static __global__ void __launch_bounds__(THREADS, S::DIM > 64 ? 3 : 4) attention
                              (int)min(end - query, (size_t)S::QUERIES),
                              (int)len,
                              (int)w.c.head_dim };
-        attend<S>(w, h, room);
-        __syncthreads();
+        attend<S>(w, h, room); /* its first barrier is far enough from the last one's reads */
     }
 }
 
@@ -282,12 +280,12 @@ template <typename S>
 static cudaError_t launch(attention_work w, size_t most_queries, cudaStream_t s)
 {
     size_t nbytes = S::shared_nbytes((size_t)w.lds);
-    w.tiles = blocks_for(most_queries, S::QUERIES);
+    w.tiles = parts_of(most_queries, S::QUERIES);
     w.units = w.c.nrows * w.c.heads * w.tiles;
     cudaError_t e = cudaFuncSetAttribute(attention<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                          (int)nbytes);
     if (e != cudaSuccess) return e;
-    attention<S><<<blocks_for(w.units, 1), THREADS, nbytes, s>>>(w);
+    attention<S><<<grid_for(w.units), THREADS, nbytes, s>>>(w);
     return cudaGetLastError();
 }
 

@@ -39,7 +39,7 @@ cudaError_t pe_cu_check_finite(uint32_t *bad, const float *x, size_t n, cudaStre
     size_t head = (16 - (size_t)x % 16) % 16 / 4;
     if (head > n) head = n;
     size_t nvec = (n - head) / 4;
-    unsigned blocks = blocks_for(n, 4 * LOADS * THREADS, 2048);
+    unsigned blocks = grid_for(parts_of(n, 4 * LOADS * THREADS));
     check_finite<<<blocks, THREADS, 0, s>>>(bad, x, head, nvec, n);
     return cudaGetLastError();
 }

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/launch.cuh"
 
-enum { THREADS = 256, MOST_BLOCKS = 8192 };
+enum { THREADS = 256 };
 
 struct to_bf16 {
     using from = float;
@@ -80,8 +80,8 @@ static cudaError_t launch(typename C::to *y, const typename C::from *x, size_t n
 {
     if (n == 0) return cudaSuccess;
     bool wide = aligned(y, 4 * sizeof *y) && aligned(x, 4 * sizeof *x);
-    if (wide) convert<C, 4><<<blocks_for(n, 4 * THREADS, MOST_BLOCKS), THREADS, 0, s>>>(y, x, n);
-    else convert<C, 1><<<blocks_for(n, THREADS, MOST_BLOCKS), THREADS, 0, s>>>(y, x, n);
+    if (wide) convert<C, 4><<<grid_for(parts_of(n, 4 * THREADS)), THREADS, 0, s>>>(y, x, n);
+    else convert<C, 1><<<grid_for(parts_of(n, THREADS)), THREADS, 0, s>>>(y, x, n);
     return cudaGetLastError();
 }
 

@@ -50,11 +50,12 @@ cudaError_t pe_cu_epilogue_s8(const pe_linear_call *c, const int32_t *acc, size_
                               cudaStream_t s);
 /* The whole int8 layer by tensor cores (mma m16n8k32), epilogue fused, for any m: weights [n, ldw]
  * as codes, ldw a multiple of 32 and >= k, zero from k on; rows of c->xq as kernels.h says (ldx a
- * multiple of 64). c->packed is `weights`. Exact. */
+ * multiple of 64); both 16-byte aligned, or cudaErrorMisalignedAddress. k at most 65536, or
+ * cudaErrorInvalidValue. c->packed is not read. Exact. */
 cudaError_t pe_cu_linear_s8(const pe_linear_call *c, const int8_t *weights, size_t ldw,
                             cudaStream_t s);
-/* Weight-only int8: y = act(sum x[t, i] * ((float)w[n, i] * wscale[n]) + bias) for few tokens (m <=
- * 8); x f32, weights as above. Close: lanes sum side by side. */
+/* Weight-only int8: y = act(sum x[t, i] * (float)w[n, i] * wscale[n] + bias) for few tokens (8 a
+ * launch); x f32, weights as above. Close: lanes sum side by side, the scale comes last. */
 cudaError_t pe_cu_linear_w8(const pe_linear_call *c, const int8_t *weights, size_t ldw,
                             cudaStream_t s);
 
@@ -63,10 +64,12 @@ cudaError_t pe_cu_linear_w8(const pe_linear_call *c, const int8_t *weights, size
 typedef struct pe_cu_bitmask {
     const uint64_t *mask;  /* [n, nwords], nwords = ceil(k / 64) */
     const uint32_t *begin; /* [n + 1] */
-    const void *values;    /* int8, or 16-bit floats */
+    const void *values;    /* [begin[n]] int8, or 16-bit floats; 16-byte aligned, or
+                            * cudaErrorMisalignedAddress; nothing after them is read */
     size_t n, k, nwords;
 } pe_cu_bitmask;
-/* int8 layer over a bitmask, m <= 8 a launch (more tokens: several). Exact. */
+/* int8 layer over a bitmask, 8 tokens a launch; xq, xzero and wsum as in pe_cu_linear_s8. w->n and
+ * w->k are c's, or cudaErrorInvalidValue. Exact. */
 cudaError_t pe_cu_linear_bitmask_s8(const pe_linear_call *c, const pe_cu_bitmask *w,
                                     cudaStream_t s);
 /* y = act(x w^T * wscale + bias), x f32, values f16 or (bf16 true) bf16; wscale NULL = 1. Close. */

@@ -71,7 +71,7 @@ template <int N> static __global__ void __launch_bounds__(THREADS, 4) embed(pe_e
 cudaError_t pe_cu_embed(const pe_embed_call *c, cudaStream_t s)
 {
     if (c->T == 0 || c->d == 0) return cudaSuccess;
-    unsigned blocks = blocks_for(c->T, THREADS / WARP);
+    unsigned blocks = grid_for(parts_of(c->T, THREADS / WARP));
     bool wide = rows_of_4(c->y, c->d) && rows_of_4(c->word, c->d) && aligned(c->word_s8, 4) &&
                 rows_of_4(c->type, c->d) && rows_of_4(c->pos, c->d) && rows_of_4(c->task, c->d);
     if (wide) embed<4><<<blocks, THREADS, 0, s>>>(*c);
@@ -94,7 +94,7 @@ cudaError_t pe_cu_gather_rows(float *y, const float *x, const uint32_t *rows, si
                               cudaStream_t s)
 {
     if (m == 0 || d == 0) return cudaSuccess;
-    unsigned blocks = blocks_for(m, THREADS / WARP);
+    unsigned blocks = grid_for(parts_of(m, THREADS / WARP));
     if (rows_of_4(y, d) && rows_of_4(x, d))
         gather_rows<4><<<blocks, THREADS, 0, s>>>(y, x, rows, m, d);
     else gather_rows<1><<<blocks, THREADS, 0, s>>>(y, x, rows, m, d);

@@ -89,8 +89,8 @@ static __global__ void __launch_bounds__(THREADS) epilogue(S sums, size_t pieces
 
 template <int N, typename S> static cudaError_t launch(const S &sums, cudaStream_t s)
 {
-    size_t pieces = blocks_for(sums.n, N * THREADS), units = blocks_for(sums.m, ROWS) * pieces;
-    epilogue<N><<<blocks_for(units, 1), THREADS, 0, s>>>(sums, pieces, units);
+    size_t pieces = parts_of(sums.n, N * THREADS), units = parts_of(sums.m, ROWS) * pieces;
+    epilogue<N><<<grid_for(units), THREADS, 0, s>>>(sums, pieces, units);
     return cudaGetLastError();
 }
 

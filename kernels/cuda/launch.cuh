@@ -7,12 +7,26 @@
 
 constexpr unsigned WARP = 32, EVERY_LANE = 0xffffffffu;
 
-/* Blocks for n units of work, `per_block` in one. Where there are more than `most`, kernels come
- * round again: they walk in strides of the grid. */
-inline unsigned blocks_for(size_t n, size_t per_block, size_t most = 0x7fffffff)
+/* How many parts of `each` n needs. */
+inline size_t parts_of(size_t n, size_t each)
 {
-    size_t blocks = n / per_block + (n % per_block != 0);
-    return (unsigned)(blocks < most ? blocks : most);
+    return n / each + (n % each != 0);
+}
+
+/* Blocks for so many units of work, one each. Where there are more than enough for any device,
+ * kernels come round again: they walk in strides of the grid. An odd number, so that units that are
+ * alike in every second or fourth place are spread over all blocks. */
+constexpr unsigned MOST_BLOCKS = 4093;
+inline unsigned grid_for(size_t units)
+{
+    return units < MOST_BLOCKS ? (unsigned)units : MOST_BLOCKS;
+}
+
+/* A grid with a block for each unit, for kernels that do not come round; 0: more than there can be
+ * (and more than any memory holds). */
+inline unsigned whole_grid_for(size_t units)
+{
+    return units <= 0x7fffffff ? (unsigned)units : 0;
 }
 
 inline bool aligned(const void *p, size_t nbytes)

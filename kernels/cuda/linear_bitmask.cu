@@ -116,7 +116,7 @@ static __global__ void __launch_bounds__(THREADS, 2) linear_bitmask_s8(bitmask_l
 
 template <int M> static cudaError_t launch(const bitmask_layer &layer, cudaStream_t s)
 {
-    unsigned blocks = blocks_for(layer.c.n, WARPS * ROWS);
+    unsigned blocks = whole_grid_for(parts_of(layer.c.n, WARPS * ROWS));
     linear_bitmask_s8<M><<<blocks, THREADS, 0, s>>>(layer);
     return cudaGetLastError();
 }

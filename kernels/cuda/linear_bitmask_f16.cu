@@ -128,7 +128,7 @@ static __global__ void __launch_bounds__(THREADS, M > 4 ? 3 : 4)
 template <int M, bool BF16>
 static cudaError_t launch(const bitmask_f16_layer &layer, cudaStream_t s)
 {
-    unsigned blocks = blocks_for(layer.c.n, WARPS * ROWS);
+    unsigned blocks = whole_grid_for(parts_of(layer.c.n, WARPS * ROWS));
     if (rows_of_4(layer.c.x, layer.c.ldx))
         linear_bitmask_f16<M, BF16, true><<<blocks, THREADS, 0, s>>>(layer);
     else linear_bitmask_f16<M, BF16, false><<<blocks, THREADS, 0, s>>>(layer);

@@ -187,13 +187,12 @@ static __global__ void __launch_bounds__(T::THREADS, 2)
 template <typename T> static cudaError_t launch(const s8_layer &layer, cudaStream_t s)
 {
     const pe_linear_call &c = layer.c;
-    size_t mtiles = blocks_for(c.m, T::M), ntiles = blocks_for(c.n, T::N);
+    size_t mtiles = parts_of(c.m, T::M), ntiles = parts_of(c.n, T::N);
     cudaError_t e =
         cudaFuncSetAttribute(linear_s8<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, T::SHARED);
     if (e != cudaSuccess) return e;
-    if (mtiles * ntiles > 0x7fffffff) return cudaErrorInvalidConfiguration; /* 100 TB of y */
-    linear_s8<T><<<(unsigned)(mtiles * ntiles), T::THREADS, T::SHARED, s>>>(layer, mtiles, ntiles,
-                                                                            rows_of_4(c.y, c.ldy));
+    linear_s8<T><<<whole_grid_for(mtiles * ntiles), T::THREADS, T::SHARED, s>>>(
+        layer, mtiles, ntiles, rows_of_4(c.y, c.ldy));
     return cudaGetLastError();
 }
 
@@ -212,6 +211,6 @@ cudaError_t pe_cu_linear_s8(const pe_linear_call *c, const int8_t *weights, size
     if (c->k > 65536 || ldw < c->k || c->ldx < c->k) return cudaErrorInvalidValue;
     s8_layer layer = { *c, weights, ldw };
     if (c->m <= FEW_TOKENS) return pe_cu_linear_s8_few(layer, s);
-    size_t tiles = (size_t)blocks_for(c->m, large_tile::M) * blocks_for(c->n, large_tile::N);
+    size_t tiles = parts_of(c->m, large_tile::M) * parts_of(c->n, large_tile::N);
     return tiles < ENOUGH_TILES ? launch<small_tile>(layer, s) : launch<large_tile>(layer, s);
 }

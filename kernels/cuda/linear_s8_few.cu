@@ -87,10 +87,9 @@ template <int TT> static __global__ void __launch_bounds__(THREADS, 2) linear_s8
 
 template <int TT> static cudaError_t launch(const s8_layer &layer, cudaStream_t s)
 {
-    few_work work = { layer, blocks_for(layer.c.m, TT * TOKENS) };
-    size_t blocks = work.ttiles * blocks_for(layer.c.n, OUTPUTS);
-    if (blocks > 0x7fffffff) return cudaErrorInvalidConfiguration;
-    linear_s8_few<TT><<<(unsigned)blocks, THREADS, 0, s>>>(work);
+    few_work work = { layer, parts_of(layer.c.m, TT * TOKENS) };
+    size_t blocks = work.ttiles * parts_of(layer.c.n, OUTPUTS);
+    linear_s8_few<TT><<<whole_grid_for(blocks), THREADS, 0, s>>>(work);
     return cudaGetLastError();
 }
 

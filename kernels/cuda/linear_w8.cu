@@ -123,7 +123,7 @@ static __global__ void __launch_bounds__(THREADS, M > 4 ? 3 : 4) linear_w8(w8_la
 
 template <int M> static cudaError_t launch(const w8_layer &layer, cudaStream_t s)
 {
-    unsigned blocks = blocks_for(layer.c.n, WARPS * ROWS);
+    unsigned blocks = whole_grid_for(parts_of(layer.c.n, WARPS * ROWS));
     if (rows_of_4(layer.c.x, layer.c.ldx)) linear_w8<M, true><<<blocks, THREADS, 0, s>>>(layer);
     else linear_w8<M, false><<<blocks, THREADS, 0, s>>>(layer);
     return cudaGetLastError();

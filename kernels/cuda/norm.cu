@@ -44,15 +44,6 @@ __device__ __forceinline__ void norm_row_kept(const norm_call &c, size_t at, uns
     }
 }
 
-template <unsigned N> static __global__ void __launch_bounds__(THREADS) layernorm_kept(norm_call c)
-{
-    unsigned lane = threadIdx.x % SUM_LANES;
-    for (size_t first = (size_t)blockIdx.x * ROWS; first < c.m; first += (size_t)gridDim.x * ROWS) {
-        size_t t = first + threadIdx.x / SUM_LANES;
-        norm_row_kept<N>(c, t * c.d, t < c.m ? (unsigned)c.d : 0, lane);
-    }
-}
-
 /* Any width: y holds the sum of x and res until it is normalized; each lane reads what it wrote. */
 __device__ __forceinline__ void norm_row(const norm_call &c, size_t at, size_t d, unsigned lane)
 {
@@ -76,11 +67,14 @@ __device__ __forceinline__ void norm_row(const norm_call &c, size_t at, size_t d
         c.y[at + i] = fmaf((c.y[at + i] - mean) * inverse, __ldg(c.gamma + i), __ldg(c.beta + i));
 }
 
-static __global__ void __launch_bounds__(THREADS) layernorm_any(norm_call c)
+/* N: values a lane keeps; 0: any width. */
+template <unsigned N> static __global__ void __launch_bounds__(THREADS) layernorm(norm_call c)
 {
+    unsigned lane = threadIdx.x % SUM_LANES;
     for (size_t first = (size_t)blockIdx.x * ROWS; first < c.m; first += (size_t)gridDim.x * ROWS) {
-        size_t t = first + threadIdx.x / SUM_LANES;
-        norm_row(c, t * c.d, t < c.m ? c.d : 0, threadIdx.x % SUM_LANES);
+        size_t t = first + threadIdx.x / SUM_LANES, d = t < c.m ? c.d : 0;
+        if constexpr (N) norm_row_kept<N>(c, t * c.d, (unsigned)d, lane);
+        else norm_row(c, t * c.d, d, lane);
     }
 }
 
@@ -89,14 +83,14 @@ cudaError_t pe_cu_layernorm(float *y, const float *x, const float *res, const fl
 {
     if (m == 0 || d == 0) return cudaSuccess;
     norm_call c = { y, x, res, gamma, beta, eps, m, d };
-    unsigned blocks = blocks_for(m, ROWS);
-    size_t each = d / SUM_LANES + (d % SUM_LANES != 0);
-    if (each <= 8) layernorm_kept<8><<<blocks, THREADS, 0, s>>>(c);
-    else if (each <= 24) layernorm_kept<24><<<blocks, THREADS, 0, s>>>(c);
-    else if (each <= 32) layernorm_kept<32><<<blocks, THREADS, 0, s>>>(c);
-    else if (each <= 48) layernorm_kept<48><<<blocks, THREADS, 0, s>>>(c);
-    else if (each <= 64) layernorm_kept<64><<<blocks, THREADS, 0, s>>>(c);
-    else layernorm_any<<<blocks, THREADS, 0, s>>>(c);
+    unsigned blocks = grid_for(parts_of(m, ROWS));
+    size_t each = parts_of(d, SUM_LANES);
+    if (each <= 8) layernorm<8><<<blocks, THREADS, 0, s>>>(c);
+    else if (each <= 24) layernorm<24><<<blocks, THREADS, 0, s>>>(c);
+    else if (each <= 32) layernorm<32><<<blocks, THREADS, 0, s>>>(c);
+    else if (each <= 48) layernorm<48><<<blocks, THREADS, 0, s>>>(c);
+    else if (each <= 64) layernorm<64><<<blocks, THREADS, 0, s>>>(c);
+    else layernorm<0><<<blocks, THREADS, 0, s>>>(c);
     return cudaGetLastError();
 }
 
@@ -118,6 +112,6 @@ static __global__ void __launch_bounds__(THREADS) l2_normalize(float *x, size_t 
 cudaError_t pe_cu_l2_normalize(float *x, size_t m, size_t d, cudaStream_t s)
 {
     if (m == 0 || d == 0) return cudaSuccess;
-    l2_normalize<<<blocks_for(m, ROWS), THREADS, 0, s>>>(x, m, d);
+    l2_normalize<<<grid_for(parts_of(m, ROWS)), THREADS, 0, s>>>(x, m, d);
     return cudaGetLastError();
 }

@@ -29,7 +29,7 @@ cudaError_t pe_cu_mean_pool(float *y, const float *x, const uint32_t *row_begin,
                             size_t d, cudaStream_t s)
 {
     if (nrows == 0 || d == 0) return cudaSuccess;
-    pool_call c = { y, x, row_begin, nrows, d, blocks_for(d, THREADS) };
-    mean_pool<<<blocks_for(nrows * c.pieces, 1), THREADS, 0, s>>>(c);
+    pool_call c = { y, x, row_begin, nrows, d, parts_of(d, THREADS) };
+    mean_pool<<<grid_for(nrows * c.pieces), THREADS, 0, s>>>(c);
     return cudaGetLastError();
 }

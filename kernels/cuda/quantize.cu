@@ -159,7 +159,7 @@ static __global__ void __launch_bounds__(THREADS, 4) quantize_rows(pe_quantize_c
 template <int WARPS, int KEPT, bool WIDE>
 static cudaError_t launch(const pe_quantize_call &c, cudaStream_t s)
 {
-    unsigned blocks = blocks_for(c.m, THREADS / WARP / WARPS);
+    unsigned blocks = grid_for(parts_of(c.m, THREADS / WARP / WARPS));
     quantize_rows<WARPS, KEPT, WIDE><<<blocks, THREADS, 0, s>>>(c);
     return cudaGetLastError();
 }

@@ -61,6 +61,9 @@ static inline float *odd_floats(pe_rng *r, size_t n)
     return x;
 }
 
+/* Kernels that walk in strides of the grid have at most this many blocks (launch.cuh). */
+enum { GRID_BLOCKS = 4093 };
+
 /* n floats on the device, off bytes past an aligned address. */
 static inline float *floats_at(const float *host, size_t n, size_t off)
 {

@@ -98,9 +98,15 @@ static void test_widths(pe_rng *r)
 static void test_lengths(pe_rng *r)
 {
     static const shape shapes[] = {
-        { 3, 127, 1, 32, 0, ALL }, { 2, 200, 1, 64, 0, ALL },   { 8, 63, 2, 16, 4, ALL },
-        { 8, 1, 2, 32, 0, ALL },   { 4, 129, 2, 32, 0, FIRST }, { 2, 96, 1, 32, 0, SOME },
-        { 3, 9, 2, 16, 0, SOME },  { 2, 14, 3, 32, 0, ALL },
+        { MOST_ROWS, 1, GRID_BLOCKS / MOST_ROWS + 1, 4, 0, FIRST },
+        { 3, 127, 1, 32, 0, ALL },
+        { 2, 200, 1, 64, 0, ALL },
+        { 8, 63, 2, 16, 4, ALL },
+        { 8, 1, 2, 32, 0, ALL },
+        { 4, 129, 2, 32, 0, FIRST },
+        { 2, 96, 1, 32, 0, SOME },
+        { 3, 9, 2, 16, 0, SOME },
+        { 2, 14, 3, 32, 0, ALL },
     };
     test_begin("op attention, lengths of rows");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) check(r, &shapes[i], 1, 0);

@@ -186,6 +186,26 @@ static void test_w8(pe_rng *r)
     w8_case(r, 2, 3, 0, 2);
 }
 
+static void test_refusals(void)
+{
+    test_begin("op linear bitmask, what it refuses");
+    char *p = dev_new(256);
+    pe_cu_bitmask w = { .mask = (void *)p, .begin = (void *)p, .values = p, .n = 1, .k = 8 };
+    pe_linear_call c = { .xq = (void *)p, .x = (void *)p, .ldx = 64, .m = 1, .n = 1, .k = 8 };
+    w.nwords = 1;
+    w.values = p + 8;
+    if (pe_cu_linear_bitmask_s8(&c, &w, NULL) != cudaErrorMisalignedAddress) test_fail("values");
+    if (pe_cu_linear_bitmask_f16(&c, &w, true, NULL) != cudaErrorMisalignedAddress)
+        test_fail("16-bit values");
+    w.values = p, w.n = 2;
+    if (pe_cu_linear_bitmask_s8(&c, &w, NULL) != cudaErrorInvalidValue) test_fail("two outputs");
+    if (pe_cu_linear_bitmask_f16(&c, &w, true, NULL) != cudaErrorInvalidValue)
+        test_fail("two outputs of 16-bit values");
+    if (pe_cu_linear_w8(&c, (int8_t *)p, 40, NULL) != cudaErrorMisalignedAddress) test_fail("ldw");
+    if (pe_cu_linear_w8(&c, (int8_t *)p, 0, NULL) != cudaErrorInvalidValue) test_fail("ldw 0");
+    dev_drop_all();
+}
+
 int main(void)
 {
     pe_rng r;
@@ -194,5 +214,6 @@ int main(void)
     test_s8(&r);
     test_f16(&r);
     test_w8(&r);
+    test_refusals();
     return test_end();
 }

@@ -70,6 +70,8 @@ static void test_convert(pe_rng *r)
         widen_case(pe_rng_u32(r), sizes[i], 2 * (i % 3));
     }
     widen_case(0, 65536, 0);
+    narrow_case(r, 1024 * GRID_BLOCKS + 1025, 0);
+    widen_case(7, 1024 * GRID_BLOCKS + 1025, 0);
 }
 
 /* ---- the finite check ---- */
@@ -94,6 +96,7 @@ static void test_finite(pe_rng *r)
     static const size_t sizes[] = { 0, 1, 2, 3, 4, 5, 7, 16, 17, 129, 4096, 20000 };
     static const float bads[] = { NAN, INFINITY, -INFINITY };
     test_begin("op check finite");
+    finite_case(r, 4096 * GRID_BLOCKS + 4100, 0, 4096 * GRID_BLOCKS + 4090, NAN);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         size_t n = sizes[i];
         for (size_t off = 0; off < 16; off += 4) {
@@ -110,10 +113,11 @@ static void test_finite(pe_rng *r)
 
 static const struct shape {
     size_t m, n, gap, off;
-} shapes[] = { { 1, 1, 0, 0 },   { 3, 4, 0, 0 },   { 4, 5, 3, 0 },   { 5, 256, 0, 0 },
-               { 2, 255, 1, 0 }, { 7, 260, 4, 0 }, { 8, 64, 0, 4 },  { 9, 300, 2, 0 },
-               { 0, 8, 0, 0 },   { 4, 0, 1, 0 },   { 13, 17, 3, 0 }, { 1, 1027, 1, 0 },
-               { 6, 516, 0, 0 }, { 130, 12, 4, 0 } };
+} shapes[] = { { 1, 1, 0, 0 },   { 3, 4, 0, 0 },    { 4, 5, 3, 0 },
+               { 5, 256, 0, 0 }, { 2, 255, 1, 0 },  { 7, 260, 4, 0 },
+               { 8, 64, 0, 4 },  { 9, 300, 2, 0 },  { 0, 8, 0, 0 },
+               { 4, 0, 1, 0 },   { 13, 17, 3, 0 },  { 1, 1027, 1, 0 },
+               { 6, 516, 0, 0 }, { 130, 12, 4, 0 }, { 4 * GRID_BLOCKS + 5, 1, 0, 0 } };
 enum { NSHAPES = sizeof shapes / sizeof shapes[0] };
 
 /* The reference has it at the end of a product only: this one is by a single 1. */
@@ -180,6 +184,8 @@ static void epilogue_s8_case(pe_rng *r, const struct shape *s, pe_act act, unsig
     int32_t *xzero = random_ints(r, s->m, 128), *wsum = random_ints(r, s->n, 100000);
     float *xscale = random_floats(r, s->m, 1e-3f), *wscale = random_floats(r, s->n, 1e-2f);
     float *bias = odd_floats(r, s->n);
+    for (size_t i = 0; i < s->m * ldacc; i += 5) acc[i] = 0; /* times a negative scale: -0 */
+    for (size_t i = 0; i < s->n; i += 2) bias[i] = -0.0f;
     image y = image_of(NULL, s->m * ldy * 4, s->off);
     pe_linear_call h = { .y = y.host, .xscale = xscale, .ldy = ldy, .m = s->m, .n = s->n }, c;
     h.wscale = wscale, h.wsum = wsum, h.act = act;

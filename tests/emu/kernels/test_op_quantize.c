@@ -78,15 +78,18 @@ static const shape shapes[] = {
     { 3, 1023, 1, 0, 0, 0 }, { 4, 1028, 0, 0, 0, 0 },   { 7, 1024, 0, 0, 0, 0 },
     { 2, 3001, 3, 0, 0, 0 }, { 2, 4097, 3, 128, 0, 0 }, { 5, 33, 0, 0, 0, 0 },
     { 3, 64, 0, 0, 4, 0 },   { 4, 1030, 0, 0, 12, 0 },  { 2, 66, 2, 0, 0, 1 },
-    { 0, 31, 1, 0, 0, 0 },   { 4, 0, 3, 64, 0, 0 },     { 7, 128, 4, 0, 0, 0 },
+    { 0, 31, 1, 0, 0, 0 },   { 4, 0, 3, 64, 0, 0 },     { 7, 128, 4, 0, 0, 0 }
 };
+/* more than a grid has blocks */
+static const shape tall[] = { { 8 * GRID_BLOCKS + 3, 1, 0, 0, 0, 0 },
+                              { GRID_BLOCKS + 3, 1028, 0, 0, 0, 0 } };
 
 static void test_dynamic(pe_rng *r)
 {
     test_begin("op quantize rows by their maximum");
-    for (size_t i = 0; i < 2 * sizeof shapes / sizeof shapes[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof shapes[0]; i++)
         check(r, &shapes[i / 2], &(pe_quantize_call){ .div = i % 2 ? 127.5f : 127.0f }, i % 3 == 0);
-    }
+    for (size_t i = 0; i < 2; i++) check(r, &tall[i], &(pe_quantize_call){ .div = 127.0f }, false);
 }
 
 static void test_static(pe_rng *r)

@@ -20,34 +20,56 @@ static int32_t *ids_below(pe_rng *r, size_t n, size_t limit)
 }
 
 enum { VOCAB = 13, KINDS = 3 };
+/* Which tables there are, and what lies past an aligned address. */
+enum { INT8 = 1, TYPE = 2, POS = 4, TASK = 8, WORD = 16, OUT = 32 };
 
-static void embed_case(pe_rng *r, size_t T, size_t d, unsigned kind, size_t off)
+static void give_table(pe_rng *r, const float **host, const float **dev, const int32_t **host_ids,
+                       const int32_t **dev_ids, size_t T, size_t d, bool shifted)
 {
-    float *word = odd_floats(r, VOCAB * d), *small = odd_floats(r, KINDS * d);
-    float *scale = random_floats(r, VOCAB, 0.1f);
-    int8_t *codes = host_new(VOCAB * d);
-    for (size_t i = 0; i < VOCAB * d; i++) codes[i] = (int8_t)pe_rng_u32(r);
-    int32_t *ids = ids_below(r, T, VOCAB), *kinds = ids_below(r, T, KINDS);
-    image y = image_of(NULL, T * d * 4, off);
+    float *table = odd_floats(r, KINDS * d);
+    int32_t *ids = ids_below(r, T, KINDS);
+    *host = table, *host_ids = ids;
+    *dev = floats_at(table, KINDS * d, shifted ? 4 : 0);
+    *dev_ids = dev_of(ids, T * 4);
+}
+
+static void give_words(pe_rng *r, pe_embed_call *h, pe_embed_call *c, size_t n, bool int8,
+                       bool shifted)
+{
+    int8_t *codes = host_new(n), *dev = dev_new(n + 4);
+    for (size_t i = 0; i < n; i++) codes[i] = (int8_t)pe_rng_u32(r);
+    float *word = odd_floats(r, n), *scale = random_floats(r, VOCAB, 0.1f);
+    if (int8) {
+        h->word_s8 = codes, h->word_scale = scale;
+        if (n) DEV(cudaMemcpy(dev + shifted, codes, n, cudaMemcpyHostToDevice));
+        c->word_s8 = dev + shifted, c->word_scale = dev_of(scale, VOCAB * 4);
+        free(word);
+    } else {
+        h->word = word;
+        c->word = floats_at(word, n, shifted ? 4 : 0);
+        free(codes), free(scale);
+    }
+}
+
+static void embed_case(pe_rng *r, size_t T, size_t d, unsigned tables, unsigned shifted)
+{
+    int32_t *ids = ids_below(r, T, VOCAB);
+    image y = image_of(NULL, T * d * 4, shifted & OUT ? 4 : 0);
     pe_embed_call h = { .y = y.host, .ids = ids, .T = T, .d = d },
                   c = { .y = y.dev, .T = T, .d = d };
     c.ids = dev_of(ids, T * 4);
-    if (kind & 1) {
-        h.word_s8 = codes, h.word_scale = scale;
-        c.word_s8 = dev_of(codes, VOCAB * d), c.word_scale = dev_of(scale, VOCAB * 4);
-    } else {
-        h.word = word;
-        c.word = floats_at(word, VOCAB * d, off);
-    }
-    float *table = floats_at(small, KINDS * d, 0);
-    int32_t *kinds_dev = dev_of(kinds, T * 4);
-    if (kind & 2) h.type = small, h.type_ids = kinds, c.type = table, c.type_ids = kinds_dev;
-    if (kind & 4) h.pos = small, h.pos_ids = kinds, c.pos = table, c.pos_ids = kinds_dev;
-    if (kind & 8) h.task = small, h.task_ids = kinds, c.task = table, c.task_ids = kinds_dev;
+    give_words(r, &h, &c, VOCAB * d, tables & INT8, shifted & WORD);
+    if (tables & TYPE)
+        give_table(r, &h.type, &c.type, &h.type_ids, &c.type_ids, T, d, shifted & TYPE);
+    if (tables & POS) give_table(r, &h.pos, &c.pos, &h.pos_ids, &c.pos_ids, T, d, shifted & POS);
+    if (tables & TASK)
+        give_table(r, &h.task, &c.task, &h.task_ids, &c.task_ids, T, d, shifted & TASK);
     ref.embed(&h);
     DEV(pe_cu_embed(&c, NULL));
     image_same(&y, "embedding");
-    free(word), free(small), free(scale), free(codes), free(ids), free(kinds);
+    free(ids), free((void *)h.word), free((void *)h.word_s8), free((void *)h.word_scale);
+    free((void *)h.type), free((void *)h.pos), free((void *)h.task);
+    free((void *)h.type_ids), free((void *)h.pos_ids), free((void *)h.task_ids);
     dev_drop_all();
 }
 
@@ -55,9 +77,12 @@ static void test_embed(pe_rng *r)
 {
     test_begin("op embed");
     for (unsigned i = 0; i < 2 * NWIDTHS; i++)
-        embed_case(r, (size_t[]){ 1, 7, 8, 9, 0, 17 }[i % 6], widths[i % NWIDTHS], i % 16,
-                   i % 5 ? 0 : 4);
+        embed_case(r, (size_t[]){ 1, 7, 8, 9, 0, 17 }[i % 6], widths[i % NWIDTHS], i % 16, 0);
+    for (unsigned shifted = TYPE; shifted <= OUT; shifted *= 2)
+        for (unsigned int8 = 0; int8 <= INT8; int8++)
+            embed_case(r, 5, 132, TYPE | POS | TASK | int8, shifted);
     embed_case(r, 3, 0, 0, 0);
+    embed_case(r, 8 * GRID_BLOCKS + 3, 1, TYPE, 0);
 }
 
 static void gather_case(pe_rng *r, size_t m, size_t d, size_t off)
@@ -76,6 +101,7 @@ static void test_gather(pe_rng *r)
 {
     test_begin("op gather rows");
     for (unsigned i = 0; i < NWIDTHS; i++) gather_case(r, i % 11, widths[i], i % 3 ? 0 : 4);
+    gather_case(r, 8 * GRID_BLOCKS + 3, 1, 0);
 }
 
 /* ---- norms ---- */
@@ -103,12 +129,13 @@ static void test_norm(pe_rng *r)
     for (unsigned i = 0; i < 4 * NWIDTHS; i++)
         norm_case(r, (size_t[]){ 1, 8, 9, 2, 0, 17, 3 }[i % 7], widths[i / 4], i % 4);
     norm_case(r, 3, 0, 0);
+    norm_case(r, 8 * GRID_BLOCKS + 3, 2, 0);
 }
 
 static void normalize_case(pe_rng *r, size_t m, size_t d)
 {
     float *x = odd_floats(r, m * d);
-    if (m > 1) memset(x, 0, d * 4); /* a row of zeros divides by 1e-12 */
+    for (size_t i = 0; m > 1 && i < d; i++) x[i] = i ? 0 : 3e-13f; /* divided by 1e-12 */
     image y = image_of(x, m * d * 4, 0);
     ref.l2_normalize(y.host, m, d);
     DEV(pe_cu_l2_normalize(y.dev, m, d, NULL));
@@ -122,6 +149,7 @@ static void test_normalize(pe_rng *r)
     test_begin("op l2 normalize");
     for (unsigned i = 0; i < NWIDTHS; i++) normalize_case(r, (i + 1) % 11, widths[i]);
     normalize_case(r, 2, 0);
+    normalize_case(r, 8 * GRID_BLOCKS + 3, 2);
 }
 
 /* ---- pooling ---- */
@@ -146,6 +174,7 @@ static void test_pool(pe_rng *r)
     test_begin("op mean pool");
     for (unsigned i = 0; i < NWIDTHS; i++) pool_case(r, i % 6, widths[i], i % 4 * 9);
     pool_case(r, 4, 0, 3);
+    pool_case(r, GRID_BLOCKS + 3, 1, 2);
 }
 
 int main(void)
