@@ -9,11 +9,12 @@ static pe_kernels ref;
 
 enum { MOST_ROWS = 8 };
 
-typedef enum asks { ALL, FIRST, SOME, TWENTY } asks; /* how many queries a row has */
+/* How many queries a row has: EXACTLY + n asks n. */
+enum { ALL, FIRST, SOME, EXACTLY };
 
 typedef struct shape {
     size_t nrows, longest, heads, hd, gap;
-    asks asks;
+    unsigned asks;
 } shape;
 
 typedef struct problem {
@@ -31,7 +32,7 @@ static void ragged(problem *p, pe_rng *r, const shape *s)
         if (i && pe_rng_below(r, 4) == 0) len = n = 0;
         if (s->asks == FIRST) n = 1;
         if (s->asks == SOME) n = pe_rng_below(r, len + 3);
-        if (s->asks == TWENTY) n = 20;
+        if (s->asks > EXACTLY) n = s->asks - EXACTLY;
         p->row_begin[i + 1] = p->row_begin[i] + len;
         p->q_begin[i + 1] = p->q_begin[i] + n;
         if (n > p->most_queries) p->most_queries = n;
@@ -88,9 +89,7 @@ static void test_widths(pe_rng *r)
     static const size_t lens[] = { 1, 15, 16, 17, 31, 33, 40, 65 };
     test_begin("op attention, widths of heads");
     for (unsigned i = 0; i < 3 * sizeof hds / sizeof hds[0]; i++) {
-        shape s = {
-            1 + i % 4, lens[i % 8], 1 + i % 3, hds[i / 3], i % 2 ? 0 : i % 5, (asks)(i % 3)
-        };
+        shape s = { 1 + i % 4, lens[i % 8], 1 + i % 3, hds[i / 3], i % 2 ? 0 : i % 5, i % 3 };
         check(r, &s, 1, i % 4 ? 0 : 4);
     }
 }
@@ -112,6 +111,15 @@ static void test_lengths(pe_rng *r)
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) check(r, &shapes[i], 1, 0);
 }
 
+/* Every kernel there is: four widths, four numbers of queries in a block. */
+static void test_shapes(pe_rng *r)
+{
+    test_begin("op attention, every shape of a block");
+    for (unsigned hd = 32; hd <= 256; hd *= 2)
+        for (unsigned queries = 4; queries <= 32; queries *= 2)
+            check(r, &(shape){ 2, 37, 2, hd, 0, EXACTLY + queries - 1 }, 1, 0);
+}
+
 /* Scores that differ by more than exp reaches, and rows whose keys are all the same. */
 static void test_extremes(pe_rng *r)
 {
@@ -126,7 +134,7 @@ static void test_long_rows(pe_rng *r)
     static const size_t lens[] = { 600, 700, 1500, 3000, 4096 };
     test_begin("op attention, long rows");
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++)
-        check(r, &(shape){ 1, lens[i], 1, 4, 0, TWENTY }, 1, 0);
+        check(r, &(shape){ 1, lens[i], 1, 4, 0, EXACTLY + 20 }, 1, 0);
     check(r, &(shape){ 1, 4096, 1, 4, 0, FIRST }, 1, 0);
 }
 
@@ -154,6 +162,7 @@ int main(void)
     pe_kernels_select(&ref, 0);
     test_widths(&r);
     test_lengths(&r);
+    test_shapes(&r);
     test_extremes(&r);
     test_long_rows(&r);
     test_refusals();
