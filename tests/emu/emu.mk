@@ -75,6 +75,12 @@ $(EMU_B)/ptx/programs/%: tests/emu/ptx/programs/%.cu tests/emu/ptx/programs/prog
 	$(if $(EMU_Q),@echo "NVCC $<")
 	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $< $(EMU_CULIBS)
 emu-tests: $(if $(EMU_CUDA),$(EMU_PROGRAMS))
+# The same program with its PTX as LZ4 and as it is; zstd is what nvcc does by itself.
+$(EMU_B)/ptx/programs/vecadd_lz4: EMU_CUMORE := -compress-mode=speed
+$(EMU_B)/ptx/programs/vecadd_plain: EMU_CUMORE := --no-compress
+$(EMU_B)/ptx/programs/vecadd_%: tests/emu/ptx/programs/vecadd.cu | $(EMU_LIB)
+	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $<
+emu-tests: $(if $(EMU_CUDA),$(EMU_B)/ptx/programs/vecadd_lz4 $(EMU_B)/ptx/programs/vecadd_plain)
 # These use what emu.h offers: they link to the stand-in itself.
 $(EMU_B)/ptx/programs/memory: EMU_CULIBS := -L$(EMU_B)
 $(EMU_B)/ptx/programs/plugin: EMU_CULIBS := -ldl
@@ -82,3 +88,6 @@ $(EMU_B)/ptx/programs/plugin: $(EMU_B)/ptx/programs/plugin.so
 $(EMU_B)/ptx/programs/plugin.so: tests/emu/ptx/programs/plugin.cu | $(EMU_LIB)
 	@mkdir -p $(@D)
 	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) -DPLUGIN -Xcompiler -fPIC -shared -o $@ $<
+
+emu-check: emu emu-tests ## run the tests of the stand-in CUDA runtime
+	$(EMU_Q)tests/emu/ptx/run.sh

@@ -72,6 +72,9 @@ for schedule in forward reverse random; do
         cases "$program-$schedule" env PE_EMU_SCHED=$schedule PE_EMU_MEM=64M "$BUILD/ptx/programs/$program"
     done
 done
+for form in lz4 plain; do
+    cases "vecadd-$form" "$BUILD/ptx/programs/vecadd_$form"
+done
 for seed in 2 3; do
     cases "gemm-seed-$seed" env PE_EMU_SCHED=random PE_EMU_SEED=$seed "$BUILD/ptx/programs/gemm"
 done

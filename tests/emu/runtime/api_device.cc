@@ -132,6 +132,7 @@ cudaError_t cudaDeviceSynchronize(void)
 
 cudaError_t cudaRuntimeGetVersion(int *version)
 {
+    if (emu::fails_now("cudaRuntimeGetVersion")) return cudaErrorUnknown;
     if (!version) return cudaErrorInvalidValue;
     *version = CUDART_VERSION;
     return cudaSuccess;
@@ -140,6 +141,7 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 /* 0 where there is no driver at all, as documented. */
 cudaError_t cudaDriverGetVersion(int *version)
 {
+    if (emu::fails_now("cudaDriverGetVersion")) return cudaErrorUnknown;
     if (!version) return cudaErrorInvalidValue;
     *version = emu::options().old_driver ? 11000 : emu::options().devices ? CUDART_VERSION : 0;
     return cudaSuccess;

@@ -2,8 +2,6 @@
  * Read next: lower_memory.cc, reach.cc. */
 #include "tests/emu/runtime/ops.hh"
 
-#include <algorithm>
-
 namespace emu
 {
 
@@ -34,7 +32,7 @@ static void check_source(Warp &w, u64 from, u32 nbytes, u32 valid, int lane)
                cudaErrorMisalignedAddress);
     }
     for (u32 i = 0; i < valid;) {
-        u32 n = valid - i >= 4 ? 4 : 1;
+        u32 n = valid == nbytes ? nbytes : valid - i >= 4 ? 4 : 1;
         reach_global(w, from + i, n, lane, { Access::Load });
         i += n;
     }
@@ -73,20 +71,30 @@ void run_copy_commit(Warp &w, const Inst &, u32 mask)
     for (; mask; mask &= mask - 1) w.committed[__builtin_ctz(mask)]++;
 }
 
+static void land(Warp &w, const Copy &c)
+{
+    u8 *to = reach_shared(w, c.to, c.nbytes, (int)c.lane, { Access::Store });
+    if (c.valid == 16) { /* the usual one */
+        memcpy(to, (const void *)c.from, 16);
+        return;
+    }
+    memcpy(to, (const void *)c.from, c.valid);
+    memset(to + c.valid, 0, c.nbytes - c.valid);
+}
+
 /* i.x: how many of the last groups may stay under way; -1: none, and what was not committed too */
 void run_copy_wait(Warp &w, const Inst &i, u32 mask)
 {
     w.block->l.shared_race.next_instruction();
-    auto arrives = [&](const Copy &c) {
-        if (!(mask >> c.lane & 1)) return false;
-        if (i.x >= 0 && c.group + (u32)i.x >= w.committed[c.lane]) return false;
-        u8 *to = reach_shared(w, c.to, c.nbytes, (int)c.lane, { Access::Store });
-        memcpy(to, (const void *)c.from, c.valid);
-        memset(to + c.valid, 0, c.nbytes - c.valid);
-        return true;
-    };
-    auto kept = std::remove_if(w.copies.begin(), w.copies.end(), arrives);
-    w.copies.erase(kept, w.copies.end());
+    size_t kept = 0;
+    for (size_t n = 0; n < w.copies.size(); n++) {
+        const Copy &c = w.copies[n];
+        bool stays = !(mask >> c.lane & 1) ||
+                     (i.x >= 0 && c.group + (u32)i.x >= w.committed[c.lane]);
+        if (!stays) land(w, c);
+        else if (kept++ != n) w.copies[kept - 1] = c;
+    }
+    w.copies.resize(kept);
 }
 
 } // namespace emu

@@ -137,29 +137,41 @@ void Block::try_release(u32 id)
     if (b.expected ? b.rounded == b.expected : b.threads == live_threads()) release(id);
 }
 
+/* What a barrier with a reduction gives the lanes of a group. */
+static void give_result(Warp &w, const Inst &i, const Barrier &b, u32 lanes)
+{
+    if (i.y == 0) {
+        for (u32 lane = 0; lane < 32; lane++) {
+            if (lanes >> lane & 1) (w.r + i.d)[lane] = b.trues;
+        }
+        return;
+    }
+    bool truth = i.y == 1 ? b.trues == b.threads : b.trues > 0;
+    w.set_pred(i.d, truth ? ALL_LANES : 0, lanes);
+}
+
 void Block::release(u32 id)
 {
     Barrier b = barriers[id];
     barriers[id] = Barrier();
+    u32 released = 0;
     for (Warp &w : warps) {
-        u32 released = 0;
+        u32 lanes = 0;
         for (u32 n = 0; n < w.ngroups; n++) {
             Group &g = w.groups[n];
             if (g.wait != Group::Block || g.barrier != id) continue;
             const Inst &i = k.code[g.pc];
-            if (i.x == 1 && i.y == 0) {
-                for (u32 lane = 0; lane < 32; lane++) {
-                    if (g.lanes >> lane & 1) (w.r + i.d)[lane] = b.trues;
-                }
-            } else if (i.x == 1) {
-                bool truth = i.y == 1 ? b.trues == b.threads : b.trues > 0;
-                w.set_pred(i.d, truth ? ALL_LANES : 0, g.lanes);
-            }
-            released |= g.lanes;
+            if (i.x == 1) give_result(w, i, b, g.lanes);
+            lanes |= g.lanes;
             g.wait = Group::None;
             g.pc++;
         }
-        if (released && l.race) l.shared_race.leave(b.clock, w.id);
+        if (!lanes) continue;
+        released |= 1u << w.id;
+        if (l.race && lanes == w.live) l.shared_race.rested(b.clock, w.id);
+    }
+    for (Warp &w : warps) {
+        if (l.race && (released >> w.id & 1)) l.shared_race.leave(b.clock, w.id);
     }
 }
 

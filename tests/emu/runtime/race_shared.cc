@@ -12,7 +12,6 @@ namespace emu
 {
 
 constexpr u32 SPAN = DYNAMIC_BASE + (512u << 10); /* offsets of shared memory are below */
-constexpr u32 MANY = 32;                          /* as a lane */
 
 SharedRace::SharedRace()
 {

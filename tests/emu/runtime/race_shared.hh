@@ -24,6 +24,31 @@ class SharedRace
     void begin_block(u32 warps);
     void next_instruction() { now_++; }
 
+    struct Cell { /* of 4 bytes, or of one */
+        u32 wtick, rtick, rwarps, split;
+        u8 wwarp, wlane, wstrong, rwarp, rlane;
+    };
+    /* What ops/quick.hh needs to pass the usual access without a call. */
+    struct View {
+        Cell *words, *bytes;
+        u32 *word_ticks, *byte_ticks;
+        u32 now, start, safe; /* safe: the warp is ordered after all accesses up to this time */
+        bool partial;         /* some of its lanes met without the others */
+    };
+    View view(u32 warp) const
+    {
+        const Warp &w = warps_[warp];
+        return { words_,
+                 bytes_,
+                 word_ticks_,
+                 byte_ticks_,
+                 now_,
+                 start_,
+                 w.floor < w.lanes ? w.floor : w.lanes,
+                 w.partial };
+    }
+    static constexpr u32 MANY = 32; /* as the lane of a reader */
+
     /* False: a race; other() says with whom. */
     bool read(u32 at, u32 nbytes, u32 warp, u32 lane, bool strong);
     bool write(u32 at, u32 nbytes, u32 warp, u32 lane, bool strong);
@@ -31,16 +56,13 @@ class SharedRace
 
     void sync_lanes(u32 warp, u32 lanes, u32 live);
     void arrive(Clock bar, u32 warp) const;
+    void rested(Clock bar, u32 warp) const { bar[warp] = now_; } /* all of it waited till now */
     void leave(const Clock bar, u32 warp);
     void fence(u32 warp);
     void release(u32 warp, u64 at, bool now); /* now: the store itself is a release */
     void acquire(u32 warp, u64 at, bool now);
 
   private:
-    struct Cell { /* of 4 bytes, or of one */
-        u32 wtick, rtick, rwarps, split;
-        u8 wwarp, wlane, wstrong, rwarp, rlane;
-    };
     struct Warp {
         Clock seen, fenced, pending;
         u32 floor; /* the least of seen */

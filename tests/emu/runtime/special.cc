@@ -11,13 +11,13 @@ static const struct {
     const char *name;
     Type type;
 } registers[] = {
-#define EMU_SPECIAL(id, name, type, value) { name, Type::type },
+#define EMU_SPECIAL(which, name, type, value) { name, Type::type },
 #include "tests/emu/runtime/special.def"
 #undef EMU_SPECIAL
 };
 
 enum Special {
-#define EMU_SPECIAL(id, name, type, value) id,
+#define EMU_SPECIAL(which, name, type, value) which,
 #include "tests/emu/runtime/special.def"
 #undef EMU_SPECIAL
 };
@@ -33,30 +33,30 @@ int special_register(const std::string &name, Type *t)
     return -1;
 }
 
-/* Times are counts of instructions: the same in every run. */
-static u64 value_of(int which, const Warp &w, u32 lane)
+/* Times are counts of instructions: the same in every run. The loop over lanes is inside each case,
+ * so that what does not depend on the lane is calculated once. */
+void run_special(Warp &w, const Inst &i, u32 mask)
 {
     const Block &b = *w.block;
-    const u32 *n = b.l.threads, t = w.id * 32 + lane;
-    u64 clock = b.steps + w.steps;
-    u32 dynamic = b.l.dynamic, all_shared = dynamic + b.k.shared_nbytes;
-    switch ((Special)which) {
-#define EMU_SPECIAL(id, name, type, value) \
-    case id:                               \
-        return (u64)(value);
+    const u32 *n = b.l.threads, dynamic = b.l.dynamic, all_shared = dynamic + b.k.shared_nbytes;
+    u64 clock = b.steps + w.steps, values[32];
+    (void)all_shared;
+    switch ((Special)i.x) {
+#define EMU_SPECIAL(which, name, type, value)   \
+    case which:                                 \
+        for (u32 lane = 0; lane < 32; lane++) { \
+            u32 t = w.id * 32 + lane;           \
+            (void)t;                            \
+            values[lane] = (u64)(value);        \
+        }                                       \
+        break;
 #include "tests/emu/runtime/special.def"
 #undef EMU_SPECIAL
     }
-    return 0;
-}
-
-void run_special(Warp &w, const Inst &i, u32 mask)
-{
     for (; mask; mask &= mask - 1) {
         u32 lane = (u32)__builtin_ctz(mask);
-        u64 v = value_of(i.x, w, lane);
-        if (i.y == 64) ((u64 *)(w.r + i.d))[lane] = v;
-        else w.r[i.d + (s32)lane] = i.y == 32 ? (u32)v : (u16)v;
+        if (i.y == 64) ((u64 *)(w.r + i.d))[lane] = values[lane];
+        else w.r[i.d + (s32)lane] = i.y == 32 ? (u32)values[lane] : (u16)values[lane];
     }
 }
 

@@ -4,6 +4,7 @@
  * Hardware does not say in which order it adds floats. Here every product is exact, and each
  * element of D is one chain of fused multiply-adds in float, starting at C, over ascending k;
  * with f16 accumulators the chain is in float too and rounded once. */
+#include "tests/emu/runtime/ops/quick.hh"
 #include "tests/emu/runtime/ops/reals.hh"
 
 #include <cmath>
@@ -237,11 +238,14 @@ template <class E, int K, class C> void multiply_sparse(Warp &w, const Inst &i, 
 }
 
 /* The 16 bytes that lane l points to; its address is i.a, i.x, i.imm. */
-u8 *row_of(Warp &w, const Inst &i, int l, Access access)
+u8 *row_of(Warp &w, SharedView &shared, const Inst &i, int l, Access access)
 {
     u64 base = i.x == 64 ? ((u64 *)(w.r + i.a))[l] : i.x == 32 ? w.r[i.a + l] : 0;
     u64 at = base + (u64)i.imm;
     if (i.x == 32) at = (u32)at;
+    if ((Space)i.y == Space::Shared && shared.quick<16>(at, (u32)l, access == Access::Store)) {
+        return shared.memory + at;
+    }
     return reach(w, (Space)i.y, at, 16, l, { access });
 }
 
@@ -251,7 +255,10 @@ void ldmatrix(Warp &w, const Inst &i, u32)
 {
     u16 at[4][8][8];
     w.block->l.shared_race.next_instruction();
-    for (int l = 0; l < 8 * i.e; l++) memcpy(at[l / 8][l % 8], row_of(w, i, l, Access::Load), 16);
+    SharedView shared(w);
+    for (int l = 0; l < 8 * i.e; l++) {
+        memcpy(at[l / 8][l % 8], row_of(w, shared, i, l, Access::Load), 16);
+    }
     for (int q = 0; q < i.e; q++) {
         u32 *d = w.r + i.list[q];
         for (int l = 0; l < 32; l++) {
@@ -276,7 +283,10 @@ void stmatrix(Warp &w, const Inst &i, u32)
             *second = (u16)(s[l] >> 16);
         }
     }
-    for (int l = 0; l < 8 * i.e; l++) memcpy(row_of(w, i, l, Access::Store), at[l / 8][l % 8], 16);
+    SharedView shared(w);
+    for (int l = 0; l < 8 * i.e; l++) {
+        memcpy(row_of(w, shared, i, l, Access::Store), at[l / 8][l % 8], 16);
+    }
 }
 
 /* The transpose of an 8x8 matrix of 16-bit elements. */

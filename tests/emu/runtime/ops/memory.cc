@@ -1,8 +1,6 @@
 /* ops/memory.cc - loads and stores: rows of lanes checked and moved at once where they lie side by
- * side, else lane by lane. Read next: reach.cc. */
-#include "tests/emu/runtime/ops/lanes.hh"
-
-#include "tests/emu/runtime/body.hh"
+ * side, else lane by lane. Read next: quick.hh, reach.cc. */
+#include "tests/emu/runtime/ops/quick.hh"
 
 namespace emu
 {
@@ -38,89 +36,49 @@ EMU_INLINE int spacing(const u64 *at, u32 n, u32 m)
     return row == 0 ? (int)n : same == 0 ? 0 : -1;
 }
 
-EMU_INLINE bool all_of(const u8 *state, u64 nbytes, u8 want)
+/* Where the bytes of every lane in m are; n is how many each lane has. */
+template <Space space, u32 n>
+void find(Warp &w, const Inst &i, u32 m, const u64 *at, Access access, u8 **p)
 {
-    u8 all = want;
-    for (u64 i = 0; i < nbytes; i++) all &= state[i];
-    return all == want;
-}
-
-/* Words that another block of this launch wrote, or words that have to be looked at closely. */
-EMU_INLINE bool row_readable(GlobalRace &g, u64 word, u64 n)
-{
-    u32 *writers = g.writers + word, *readers = g.readers + word;
-    u32 first = g.launch_first, others = g.block_first - g.launch_first, now = g.now << 5;
-    u32 here = g.now - g.launch_first, bad = 0;
-    for (u64 j = 0; j < n; j++) {
-        u32 w = writers[j], r = readers[j];
-        bool other = (r >> 5) - first < others;
-        bad |= ((w >> 5) - first < others) | (w == ~0u) | (other & ((r & 15) != 15));
-    }
-    if (bad) return false;
-    for (u64 j = 0; j < n; j++) {
-        u32 r = readers[j], age = (r >> 5) - first;
-        u32 flag = age < others ? 16 : age <= here ? r & 16 : 0;
-        readers[j] = now | flag | 15;
-    }
-    return true;
-}
-
-EMU_INLINE bool row_writable(GlobalRace &g, u64 word, u64 n)
-{
-    u32 *writers = g.writers + word, *readers = g.readers + word;
-    u32 first = g.launch_first, others = g.block_first - g.launch_first, now = g.now << 5;
-    u32 here = g.now - g.launch_first, bad = 0;
-    for (u64 j = 0; j < n; j++) {
-        u32 w = writers[j], r = readers[j], age = (r >> 5) - first;
-        bad |= ((w >> 5) - first < others) | (w == ~0u) | (age < others) |
-               ((age <= here) & ((r & 16) != 0));
-    }
-    if (bad) return false;
-    for (u64 j = 0; j < n; j++) writers[j] = now | 15;
-    return true;
-}
-
-/* A row of device memory that passes every check at once. */
-EMU_INLINE bool row_of_heap(Warp &w, u64 at, u64 nbytes, bool store, bool strong)
-{
-    Heap &h = heap();
-    Launch &l = w.block->l;
-    if (!h.inside(at) || !h.inside(at + nbytes - 1)) return false;
-    u8 *state = h.state(at);
-    if (!all_of(state, nbytes, store ? (u8)LIVE : (u8)(LIVE | WRITTEN))) return false;
-    if (l.race_global) {
-        if (strong || ((at | nbytes) & 3)) return false;
-        u64 word = (at - h.base()) / 4;
-        if (!(store ? row_writable(l.global_race, word, nbytes / 4)
-                    : row_readable(l.global_race, word, nbytes / 4))) {
-            return false;
-        }
-    }
-    if (store) memset(state, LIVE | WRITTEN, nbytes);
-    return true;
-}
-
-/* Where the bytes of every lane in m are. */
-template <Space space>
-EMU_INLINE void find(Warp &w, const Inst &i, u32 m, const u64 *at, u32 n, Access access, u8 **p)
-{
-    bool strong = i.flags & STRONG, in_heap = space == Space::Global || space == Space::Generic;
+    bool strong = i.flags & STRONG, store = access == Access::Store;
+    bool in_heap = space == Space::Global || space == Space::Generic;
     int step = spacing(at, n, m);
     if (space == Space::Shared || space == Space::Generic) {
         w.block->l.shared_race.next_instruction();
     }
     if (in_heap && step >= 0 && !(at[0] & (n - 1)) &&
-        row_of_heap(w, at[0], step ? 32 * n : n, access == Access::Store, strong)) {
+        quick_heap(w, at[0], step ? 32 * n : n, store, strong)) {
         for (int l = 0; l < 32; l++) p[l] = (u8 *)at[l];
         return;
     }
+    SharedView shared(w);
+    u64 last = ~(u64)0;
+    int repeats = 0;
     for (u32 rest = m; rest; rest &= rest - 1) {
         int l = __builtin_ctz(rest);
-        if (space == Space::Shared) p[l] = reach_shared(w, at[l], n, l, { access, strong });
-        else if (space == Space::Local) p[l] = reach_local(w, at[l], n, l);
-        else p[l] = reach(w, space, at[l], n, l, { access, strong });
-        if (strong) order_strong(w, space, at[l], i.flags, access);
+        u64 a = at[l];
+        /* loads of one place by many lanes: two stand for all of them in the record */
+        repeats = a == last ? repeats + 1 : 0;
+        last = a;
+        if (repeats > 1 && space == Space::Shared && !store && !strong) {
+            p[l] = shared.memory + a;
+        } else if (in_heap && !(a & (n - 1)) && quick_heap(w, a, n, store, strong)) {
+            p[l] = (u8 *)a;
+        } else if (space == Space::Shared && !strong && shared.quick<n>(a, (u32)l, store)) {
+            p[l] = shared.memory + a;
+        } else {
+            p[l] = reach(w, space, a, n, l, { access, strong });
+        }
+        if (strong) order_strong(w, space, a, i.flags, access);
     }
+}
+
+template <Space space, u32 n>
+EMU_INLINE void find_vector(Warp &w, const Inst &i, u32 m, const u64 *at, Access access, u8 **p)
+{
+    if (i.e == 1) find<space, n>(w, i, m, at, access, p);
+    else if (i.e == 2) find<space, 2 * n>(w, i, m, at, access, p);
+    else find<space, 4 * n>(w, i, m, at, access, p);
 }
 
 template <class E> EMU_INLINE E fetch(const u8 *p)
@@ -162,7 +120,7 @@ template <class E, Space space> struct Move {
         u8 *p[32];
         u32 v = (u32)i.e;
         addresses(w, i, at);
-        find<space>(w, i, m, at, (u32)sizeof(E) * v, Access::Load, p);
+        find_vector<space, sizeof(E)>(w, i, m, at, Access::Load, p);
         for (u32 k = 0; k < v; k++) into_register<E>(w, i, m, i.list[k], p, k);
     }
     static void store(Warp &w, const Inst &i, u32 m)
@@ -171,7 +129,7 @@ template <class E, Space space> struct Move {
         u8 *p[32];
         u32 v = (u32)i.e;
         addresses(w, i, at);
-        find<space>(w, i, m, at, (u32)sizeof(E) * v, Access::Store, p);
+        find_vector<space, sizeof(E)>(w, i, m, at, Access::Store, p);
         bool backwards = w.block->l.sched == Sched::Reverse; /* which lane wins is not defined */
         for (u32 k = 0; k < v; k++) {
             const u32 *narrow = w.r + i.list[k];
