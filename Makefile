@@ -199,7 +199,10 @@ $(PLUGIN): $(PLUGIN_OBJ) $(CU_OBJ) lib/backend/cuda/plugin.map
 	    -L$(CUDA_LIB) -lcudart_static -lcublasLt -lcusparse -ldl -lrt -lpthread
 
 include tests/emu/emu.mk tests/emu/libs.mk tests/emu/kernels.mk
-emu: $(if $(EMU_CUDA),$(EMU_PLUGIN)) ## the plugin on stand-ins of the CUDA libraries: --device emu
+# All that the emulated GPU takes: the toolkit with cuBLAS 13.1 or later, a C++ compiler, zstd.
+CUDA_READY := $(and $(EMU_CUDA),$(EMULIB_NEW),$(wildcard /usr/include/zstd.h),$(shell command -v $(CXX)))
+check-build: $(if $(CUDA_READY),emu emu-tests emu-libtests kernel-tests cuda-compiles $(PLUGIN))
+emu: $(if $(CUDA_READY),$(EMU_PLUGIN)) ## the plugin on stand-ins of the CUDA libraries: --device emu
 $(EMU_PLUGIN): $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) $(EMULIB_LIBS) lib/backend/cuda/plugin.map
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -shared -Wl,-soname,libpe-emu.so -Wl,--version-script=lib/backend/cuda/plugin.map -Wl,--no-undefined \

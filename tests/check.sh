@@ -24,6 +24,15 @@ emulated() { # mode
         [ -e "$source" ] && echo "build/$1/tests/isa/$(basename "$source" .c)"
     done
 }
+# The CUDA plugin and its stand-ins; each skips itself where there is no toolkit.
+emulated_gpu() {
+    echo tests/emu/kernels/run.sh
+    echo tests/emu/road.sh
+    echo tests/emu/limits.sh
+    echo tests/emu/ptxas.sh
+    echo tests/emu/libtests/run.sh
+    echo tests/emu/ptx/run.sh
+}
 scripts() { # folders...
     local folder script
     for folder; do
@@ -40,6 +49,7 @@ check)
         programs asan unit formats
         emulated release
         programs release golden kernels unit formats
+        emulated_gpu
         scripts fuzz deps lint
     )
     exec tests/run.sh "${suites[@]}"

@@ -24,7 +24,7 @@ says() { # file, text
 one_line() { [ "$(wc -l <"$1")" -eq 1 ] || { echo "# more than a line: $(head -c 500 "$1")"; return 1; }; }
 plugin_or_skip() { # what is not tested without the plugin
     [ ! -e "$(dirname "$BIN")/lib/pe/libpe-emu.so" ] || return 0
-    echo "skip $1: libpe-emu.so is not built; it takes the CUDA toolkit 13 (nvcc on PATH)"
+    echo "skip $1: libpe-emu.so is not built; it takes the CUDA toolkit 13 with nvcc on PATH"
     exit 0
 }
 # Two answers of pe-run --json, line by line: every number within `most` of the other (of 1 where it

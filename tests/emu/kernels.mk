@@ -14,6 +14,7 @@ KT_CFLAGS := -std=c17 -D_GNU_SOURCE -O2 -g -ffp-contract=off -Wall -Wextra -Werr
              -isystem $(CUDA_HOME)/include -MMD -MP
 
 .PHONY: kernel-tests
+.PRECIOUS: $(EMU_B)/kernels/%.o $(EMU_B)/cuda/%.o
 kernel-tests: $(KT)
 $(EMU_B)/cuda/%.o: kernels/cuda/%.cu
 	@mkdir -p $(@D)
