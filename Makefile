@@ -178,7 +178,7 @@ EMU_PLUGIN := $(B)/lib/pe/libpe-emu.so
 ifdef CUDA
 all: $(PLUGIN)
 endif
-.PHONY: cuda-found cuda-compiles
+.PHONY: cuda-found cuda-compiles gpu-tests
 cuda-found:
 	@[ -n "$(CUDA_LIB)" ] || { echo "CUDA=1: no CUDA toolkit found; put nvcc 12 or 13 on PATH or give" \
 	    "CUDA_HOME=/usr/local/cuda" >&2; exit 1; }
@@ -201,13 +201,23 @@ $(PLUGIN): $(PLUGIN_OBJ) $(CU_OBJ) lib/backend/cuda/plugin.map
 include tests/emu/emu.mk tests/emu/libs.mk tests/emu/kernels.mk
 # All that the emulated GPU takes: the toolkit with cuBLAS 13.1 or later, a C++ compiler, zstd.
 CUDA_READY := $(and $(EMU_CUDA),$(EMULIB_NEW),$(wildcard /usr/include/zstd.h),$(shell command -v $(CXX)))
-check-build: $(if $(CUDA_READY),emu emu-tests emu-libtests kernel-tests cuda-compiles $(PLUGIN))
+check-build: $(if $(CUDA_READY),emu emu-tests emu-libtests kernel-tests cuda-compiles gpu-tests)
 emu: $(if $(CUDA_READY),$(EMU_PLUGIN)) ## the plugin on stand-ins of the CUDA libraries: --device emu
 $(EMU_PLUGIN): $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) $(EMULIB_LIBS) lib/backend/cuda/plugin.map
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -shared -Wl,-soname,libpe-emu.so -Wl,--version-script=lib/backend/cuda/plugin.map -Wl,--no-undefined \
 	    -Wl,-rpath,'$$ORIGIN/../../../emu' -o $@ $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) \
 	    $(filter-out %libnvidia-ml.so.1,$(EMULIB_LIBS)) -ldl -lpthread
+
+# What tests/gpu/run.sh needs on a machine with a GPU: the kernel tests on NVIDIA's runtime, the sweep.
+GPU_KT := $(patsubst tests/emu/kernels/%.c,build/cuda/tests/%,$(KT_SRC))
+gpu-tests: $(PLUGIN) $(GPU_KT) $(B)/gpu/sweep ## programs of tests/gpu/run.sh
+build/cuda/tests/%: $(EMU_B)/kernels/%.o $(EMU_B)/kernels/device.o $(CU_OBJ) $(B)/libpe.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -o $@ $^ -L$(CUDA_LIB) -lcudart_static $(LIBS_CORE) -ldl -lrt -lpthread
+$(B)/gpu/sweep: $(B)/tests/gpu/sweep.o $(B)/libpe.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS_CORE)
 
 clean: ## delete everything built
 	rm -rf build

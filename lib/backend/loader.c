@@ -42,18 +42,20 @@ static bool own_folder(char out[PATH_MAX])
     return true;
 }
 
-/* Places in order: PE_PLUGIN_DIR (absolute), pe/ beside libpe.so, ../lib/pe beside a tool. */
+/* PE_PLUGIN_DIR (absolute) alone; without it, in order: pe/ beside libpe.so, ../lib/pe beside a
+ * tool.
+ */
 static bool place(char out[PATH_MAX], int i, const char *file)
 {
     char own[PATH_MAX];
     const char *dir = getenv("PE_PLUGIN_DIR");
     int n = -1;
-    if (i == 0 && dir && dir[0] == '/') n = snprintf(out, PATH_MAX, "%s/%s", dir, file);
-    if (i == 1 && own_folder(own)) n = snprintf(out, PATH_MAX, "%s/pe/%s", own, file);
-    if (i == 2 && own_folder(own)) n = snprintf(out, PATH_MAX, "%s/../lib/pe/%s", own, file);
+    if (dir && dir[0] == '/') n = i ? -1 : snprintf(out, PATH_MAX, "%s/%s", dir, file);
+    else if (own_folder(own))
+        n = snprintf(out, PATH_MAX, i ? "%s/../lib/pe/%s" : "%s/pe/%s", own, file);
     return n > 0 && n < PATH_MAX;
 }
-enum { NPLACES = 3 };
+enum { NPLACES = 2 };
 
 static pe_status check_table(const pe_plugin *p, const char *path, pe_error *err)
 {
@@ -75,7 +77,8 @@ static pe_status load(slot *s, pe_error *err)
         if (!handle) return pe_fail(err, PE_E_UNSUPPORTED, "device %s: %s", s->kind, dlerror());
     }
     if (!handle) {
-        if (!place(where, 2, s->file)) snprintf(where, sizeof where, "%s", s->file);
+        if (!place(where, 1, s->file) && !place(where, 0, s->file))
+            snprintf(where, sizeof where, "%s", s->file);
         return pe_fail(
             err, PE_E_UNSUPPORTED,
             "device %s: the plugin %s is not installed (looked for %.600s); %s, or leave "

@@ -59,10 +59,11 @@ enum {
     SPIN_MIN_NS = 2000
 };
 
-/* A loop is cut into one share of consecutive tasks a thread: what a thread wrote in one loop it finds
- * in its own caches in the next one. Who is through with its share helps with the others'. `left` is
- * generation << 32 | tasks of the share not yet claimed. A thread that claims one of a generation knows
- * that this loop is not done, so fn, arg and ntasks belong to it and stay put until it reports. */
+/* A loop is cut into one share of consecutive tasks a thread: what a thread wrote in one loop it
+ * finds in its own caches in the next one. Who is through with its share helps with the others'.
+ * `left` is generation << 32 | tasks of the share not yet claimed. A thread that claims one of a
+ * generation knows that this loop is not done, so fn, arg and ntasks belong to it and stay put
+ * until it reports. */
 typedef struct share {
     _Alignas(64) _Atomic uint64_t left;
 } share;

@@ -31,8 +31,8 @@ static const cost_row rows[] = {
     { "vbmi2", PE_FORM_S8_BITMASK, { 0.25f, 2.10f, 3.00f }, { 0.8f, 0.1f, 0.1f }, (size_t)2 << 20 },
 };
 
-/* On a GPU no time was measured yet: bytes that are read for few tokens, and for more what others have
- * measured of cuSPARSE, which passes dense products from some 97 % zeros on (docs/gpu.md). */
+/* On a GPU no time was measured yet: bytes that are read for few tokens, and for more what others
+ * have measured of cuSPARSE, which passes dense products from some 97 % zeros on (docs/gpu.md). */
 static const cost_row device_rows[] = {
     { "", PE_FORM_S8_BITMASK, { 0.30f, 9.0f, 9.0f }, { 1.1f, 1.0f, 1.0f }, (size_t)1 << 20 },
     { "", PE_FORM_F32_CSR, { 0.30f, 0.30f, 0.30f }, { 3.0f, 14.0f, 20.0f }, (size_t)1 << 20 },
@@ -90,5 +90,7 @@ pe_status pe_form_force(pe_linear *l, const pe_backend *b, const char *name, pe_
     for (int i = 0; i < PE_NBUCKETS; i++) l->form[i] = form;
     return known ? PE_OK
                  : pe_fail(err, PE_E_ARG,
-                           "exec layout '%.40s': expected dense, csr, bitmask, block4, bsr or blocked-ell", name);
+                           "exec layout '%.40s': expected dense, csr, bitmask, block4, bsr or "
+                           "blocked-ell",
+                           name);
 }

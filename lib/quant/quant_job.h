@@ -65,7 +65,8 @@ pe_status pe_quant_calibrate(pe_quant_job *j, const char *model, pe_error *err);
 pe_status pe_quant_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
                         int worker, pe_error *err);
 pe_status pe_quant_store_scales(void *user, pe_ckptw *w, pe_error *err);
-/* quant_device.c: sets j->device where the parameters ask for one that is not the host; rows there. */
+/* quant_device.c: sets j->device where the parameters ask for one that is not the host; rows there.
+ */
 pe_status pe_quant_device_open(pe_quant_job *j, pe_error *err);
 pe_status pe_quant_device_rows(void *user, void *out, const void *in, uint64_t row0, uint64_t nrows,
                                int worker, pe_error *err);

@@ -47,7 +47,9 @@ check quiet code_of 0 "$BIN/pe-inspect" $model -q
 check quiet-is-silent test ! -s "$TMP/out"
 check devices code_of 0 "$BIN/pe-inspect" --devices
 check devices-cpu grep -q '^cpu: level ' "$TMP/out"
-check devices-no-gpu says "$TMP/out" "no GPU plugin is present"
+mkdir "$TMP/no-plugins"
+PE_PLUGIN_DIR=$TMP/no-plugins check devices-bare code_of 0 "$BIN/pe-inspect" --devices
+check devices-no-gpu says "$TMP/out" "the plugin libpe-cuda.so is not installed"
 check devices-json code_of 0 "$BIN/pe-inspect" --devices --json
 check usage-nothing code_of 2 "$BIN/pe-inspect"
 check usage-both code_of 2 "$BIN/pe-inspect" $model --devices

@@ -1,5 +1,5 @@
 # tests/emu/checks.sh - what the scripts of tests/emu share; sourced. Read next: tests/emu/road.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 failed=0
 check() { # name, condition...
     local name=$1
@@ -22,9 +22,10 @@ says() { # file, text
     grep -qF -- "$2" "$1" || { echo "# expected '$2', found: $(head -c 500 "$1")"; return 1; }
 }
 one_line() { [ "$(wc -l <"$1")" -eq 1 ] || { echo "# more than a line: $(head -c 500 "$1")"; return 1; }; }
-plugin_or_skip() { # what is not tested without the plugin
-    [ ! -e "$(dirname "$BIN")/lib/pe/libpe-emu.so" ] || return 0
-    echo "skip $1: libpe-emu.so is not built; it takes the CUDA toolkit 13 with nvcc on PATH"
+plugin_or_skip() { # what is not tested without the plugin, its device
+    local plugin=libpe-${2:-emu}.so
+    [ ! -e "$(dirname "$BIN")/lib/pe/${plugin/:*./.}" ] || return 0
+    echo "skip $1: ${plugin/:*./.} is not built; it takes the CUDA toolkit 13 with nvcc on PATH"
     exit 0
 }
 # Two answers of pe-run --json, line by line: every number within `most` of the other (of 1 where it

@@ -7,7 +7,7 @@ plugin_or_skip "limits of the emulated GPU"
 model=recipes/sentiment/model
 export XDG_CACHE_HOME="$TMP/cache"
 sed -n 2,9p recipes/sentiment/data/sentiment-dev.tsv | cut -f2 >"$TMP/texts"
-run=("$BIN/pe-run" $model --device emu --json)
+run=("$BIN/pe-run" "$model" --device emu --json)
 "${run[@]}" <"$TMP/texts" >"$TMP/whole"
 check whole test "$(wc -l <"$TMP/whole")" -eq 8
 

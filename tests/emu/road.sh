@@ -5,7 +5,8 @@
 # Read next: docs/gpu.md.
 set -u
 . tests/emu/checks.sh
-plugin_or_skip "the road on the emulated GPU"
+gpu=${PE_TEST_DEVICE:-emu} # tests/gpu/run.sh: cuda
+plugin_or_skip "the road on the emulated GPU" "$gpu"
 model=recipes/sentiment/model
 data=recipes/sentiment/data
 export XDG_CACHE_HOME="$TMP/cache"
@@ -13,19 +14,20 @@ head -65 $data/sentiment-dev.tsv >"$TMP/rows.tsv" # a header and 64 rows
 sed 1d "$TMP/rows.tsv" | cut -f2 >"$TMP/texts"
 head -8 "$TMP/texts" >"$TMP/few"
 
+name_of() { [ "$1" = cpu ] && echo cpu || echo "$gpu"; }
 both() { # name, tool, words: the checkpoints that both devices write are equal
     local name=$1 tool=$2 device
     shift 2
-    for device in cpu emu; do
-        code_of 0 "$BIN/$tool" "$@" -q -o "$TMP/$device-$name" --device $device || return 1
+    for device in cpu gpu; do
+        code_of 0 "$BIN/$tool" "$@" -q -o "$TMP/$device-$name" --device "$(name_of $device)" || return 1
     done
-    diff -r "$TMP/cpu-$name" "$TMP/emu-$name" >"$TMP/diff" || { echo "# $(head -5 "$TMP/diff")"; return 1; }
+    diff -r "$TMP/cpu-$name" "$TMP/gpu-$name" >"$TMP/diff" || { echo "# $(head -5 "$TMP/diff")"; return 1; }
 }
 answers() { # model, texts, tolerance, words for the device...: equal or near answers
     local model=$1 texts=$2 most=$3
     shift 3
     code_of 0 "$BIN/pe-run" "$model" --json <"$texts" && mv "$TMP/out" "$TMP/cpu.json" || return 1
-    code_of 0 "$BIN/pe-run" "$model" --json --device emu "$@" <"$texts" || return 1
+    code_of 0 "$BIN/pe-run" "$model" --json --device "$gpu" "$@" <"$texts" || return 1
     near "$TMP/cpu.json" "$TMP/out" "$most"
 }
 
@@ -43,16 +45,16 @@ check quantize both q8 pe-quantize $model
 check quantize-pruned both s8 pe-quantize "$TMP/cpu-p14"
 check quantize-bitmask both m8 pe-quantize "$TMP/cpu-p50"
 check quantize-w8a16 both w8 pe-quantize $model --scheme w8a16
-for device in cpu emu; do
+for device in cpu gpu; do
     check calibrate-$device code_of 0 "$BIN/pe-quantize" $model -q -o "$TMP/$device-st" --activations static \
-        --calib $data/sentiment-train.tsv.gz --calib-rows 16 --device $device
+        --calib $data/sentiment-train.tsv.gz --calib-rows 16 --device "$(name_of $device)"
     awk -F '[:,]' '/"input_(scale|max|min|zero_point)"/ { got = got $2 } /"name"/ { if (got) print $2, got; got = "" }' \
         "$TMP/$device-st/pe-report.json" | sort >"$TMP/$device-ranges"
     grep -E '\.weight(_scale)?"' "$TMP/$device-st/pe-report.json" >"$TMP/$device-codes" # digests
 done
-check calibrated-codes cmp "$TMP/cpu-codes" "$TMP/emu-codes"
-check calibrated-ranges near "$TMP/cpu-ranges" "$TMP/emu-ranges" 1e-5
-check calibrated-all test "$(wc -l <"$TMP/emu-ranges")" -eq 24
+check calibrated-codes cmp "$TMP/cpu-codes" "$TMP/gpu-codes"
+check calibrated-ranges near "$TMP/cpu-ranges" "$TMP/gpu-ranges" 1e-5
+check calibrated-all test "$(wc -l <"$TMP/gpu-ranges")" -eq 24
 
 # answers
 check run-f32 answers $model "$TMP/few" 1e-5
@@ -69,10 +71,10 @@ check run-f16 answers $model "$TMP/few" 2e-3 --precision f16
 check batch answers "$TMP/cpu-q8" "$TMP/few" 1e-5 --batch 3
 
 # the gate decides the same
-for device in cpu emu; do
-    check eval-$device code_of 0 "$BIN/pe-eval" "$TMP/cpu-q8" --data "$TMP/rows.tsv" --json --device $device
+for device in cpu gpu; do
+    check eval-$device code_of 0 "$BIN/pe-eval" "$TMP/cpu-q8" --data "$TMP/rows.tsv" --json --device "$(name_of $device)"
     grep -A 1 '"accuracy"' "$TMP/out" >"$TMP/$device-accuracy"
 done
-check eval-said test -s "$TMP/emu-accuracy"
-check eval-same cmp "$TMP/cpu-accuracy" "$TMP/emu-accuracy"
+check eval-said test -s "$TMP/gpu-accuracy"
+check eval-same cmp "$TMP/cpu-accuracy" "$TMP/gpu-accuracy"
 exit $failed

@@ -4,6 +4,7 @@
 #ifndef PE_TESTS_EMU_KERNELS_IMAGE_H
 #define PE_TESTS_EMU_KERNELS_IMAGE_H
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/emu/kernels/device.h"

@@ -4,6 +4,7 @@
 #ifndef PE_TESTS_EMU_KERNELS_PASS_CASE_H
 #define PE_TESTS_EMU_KERNELS_PASS_CASE_H
 
+#include <stdlib.h>
 #include <math.h>
 #include <string.h>
 
