@@ -73,10 +73,14 @@ $(EMULIB_OUT)/$(EMULIB_ML): $(call emulib_objects,$(EMULIB_ML_SRC)) tests/emu/li
 EMULIB_HELP := $(patsubst %,$(EMULIB_OBJ)/libtests/%.o,harness ltcase spcase) $(EMULIB_OBJ)/libs/number.o
 EMULIB_WITH := -L$(EMULIB_FAKE) -l:$(EMULIB_CUDART) -L$(EMULIB_OUT) -l:$(EMULIB_LT) -l:$(EMULIB_SP) -l:$(EMULIB_ML)
 $(EMULIB_TOUT)/test_panels: $(EMULIB_OBJ)/libtests/test_panels.o $(EMULIB_OBJ)/libs/number.o
+	@mkdir -p $(@D)
 	@$(EMULIB_CXX) -o $@ $^
 $(EMULIB_TOUT)/test_%: $(EMULIB_OBJ)/libtests/test_%.o $(EMULIB_HELP) $(EMULIB_LIBS)
+	@mkdir -p $(@D)
 	@$(EMULIB_CXX) -o $@ $(filter %.o,$^) $(EMULIB_WITH)
-$(EMULIB_TOUT)/bench_lt: $(EMULIB_OBJ)/libtests/bench_lt.o $(EMULIB_OBJ)/libs/number.o $(EMULIB_OBJ)/libs/panels.o
+$(EMULIB_TOUT)/bench_lt: $(EMULIB_OBJ)/libtests/bench_lt.o $(EMULIB_OBJ)/libs/number.o $(EMULIB_OBJ)/libs/panels.o \
+                          $(EMULIB_LIBS)
+	@mkdir -p $(@D)
 	@$(EMULIB_CXX) -o $@ $(filter %.o,$^) $(EMULIB_WITH)
 
 # One program, once with NVIDIA's own libraries and once with the stand-ins.
@@ -85,6 +89,7 @@ $(EMULIB_TOUT)/descriptors_real: tests/emu/libtests/real_descriptors.c
 	@mkdir -p $(@D)
 	@$(EMULIB_C17) -o $@ $< -L$(EMULIB_LIB) -Wl,-rpath,$(EMULIB_LIB) -lcublasLt -lcusparse -lcudart
 $(EMULIB_TOUT)/descriptors_emu: tests/emu/libtests/real_descriptors.c $(EMULIB_LIBS)
+	@mkdir -p $(@D)
 	@$(EMULIB_C17) -o $@ $< $(EMULIB_WITH)
 
 .SECONDARY: $(EMULIB_HELP) $(EMULIB_TESTS:%=$(EMULIB_OBJ)/libtests/%.o) $(EMULIB_OBJ)/libtests/bench_lt.o
