@@ -50,6 +50,9 @@ TEST(atom_integers)
     EXPECT_EQ(applied("atom.global.or.b64 old, [%a0], v;", 64, (u64)1 << 63), ((u64)1 << 63) + 255);
     EXPECT_EQ(applied("atom.global.inc.u32 old, [%a0], 99;", 32, 0), (u64)(256 % 100));
     EXPECT_EQ(applied("atom.global.dec.u32 old, [%a0], 99;", 32, 0), (u64)(100 - 256 % 100));
+    /* above the limit: inc begins at 0, dec at the limit */
+    EXPECT_EQ(applied("atom.global.inc.u32 old, [%a0], 500;", 32, 1000), (u64)255);
+    EXPECT_EQ(applied("atom.global.dec.u32 old, [%a0], 500;", 32, 1000), (u64)(500 - 255));
     EXPECT_EQ(applied("atom.relaxed.gpu.global.add.u32 old, [%a0], 1;", 32, 0), (u64)256);
     EXPECT_EQ(applied("atom.acq_rel.sys.global.add.u32 old, [%a0], 1;", 32, 0), (u64)256);
     EXPECT_EQ(applied("atom.add.u32 old, [%a0], 1;", 32, 0), (u64)256);

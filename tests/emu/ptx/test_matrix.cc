@@ -202,7 +202,7 @@ struct Sparse {
             { 0, 1 }, { 0, 2 }, { 0, 3 }, { 1, 2 }, { 1, 3 }, { 2, 3 }
         };
         for (int i = 0; i < 16 * k / 4; i++) {
-            const int *p = pairs[(i * 7 + i / 5) % 6];
+            const int *p = pairs[(unsigned)i * 2654435761u / 65536 % 6];
             first.push_back(p[0]);
             second.push_back(p[1]);
             kept[(size_t)(2 * i)] = all[(size_t)(4 * i + p[0])] = small(3 * i + 1);
@@ -299,4 +299,7 @@ TEST(mma_sparse_wants_ascending_indices)
     multiply(f, std::vector<u32>(128), std::vector<u32>(128), std::vector<u32>(128),
              std::vector<u32>(32, 0x44444441), &said);
     EXPECT(said.find("do not ascend") != said.npos);
+    multiply(f, std::vector<u32>(128), std::vector<u32>(128), std::vector<u32>(128),
+             std::vector<u32>(32, 0x44444440), &said);
+    EXPECT(said.find("indices 0 and 0 do not ascend") != said.npos);
 }

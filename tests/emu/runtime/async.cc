@@ -89,8 +89,8 @@ void run_copy_wait(Warp &w, const Inst &i, u32 mask)
     size_t kept = 0;
     for (size_t n = 0; n < w.copies.size(); n++) {
         const Copy &c = w.copies[n];
-        bool stays = !(mask >> c.lane & 1) ||
-                     (i.x >= 0 && c.group + (u32)i.x >= w.committed[c.lane]);
+        bool stays =
+            !(mask >> c.lane & 1) || (i.x >= 0 && c.group + (u32)i.x >= w.committed[c.lane]);
         if (!stays) land(w, c);
         else if (kept++ != n) w.copies[kept - 1] = c;
     }
