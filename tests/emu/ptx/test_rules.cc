@@ -141,6 +141,13 @@ TEST(barriers_that_cannot_complete)
                                     "64;\n    ret;\nlow: bar.sync 1, 128;\n    ret;");
     REPORTS("not whole warps", "mov.u32 %t, 33;\n    bar.sync 1, %t;");
     REPORTS("barrier 16", "mov.u32 %t, 16;\n    bar.sync %t;");
+    /* 16 threads of one warp and 32 of the next, for 32 */
+    std::string much = "setp.lt.u32 %p, %l, 16;\n    setp.ge.or.u32 %p, %l, 32, %p;\n"
+                       "    @%p barrier.sync 1, 32;";
+    REPORTS("barrier", much);
+    EXPECT(reports(much)[0].find("48 threads came, it is for 32") != std::string::npos);
+    /* a warp that is not full counts whole */
+    SILENT("bar.sync 1, 64;", { 1, 48, 0 });
 }
 
 TEST(blocks_that_never_end)

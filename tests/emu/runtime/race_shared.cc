@@ -33,7 +33,8 @@ void SharedRace::begin_block(u32 warps)
     warps_.assign(warps, Warp());
     for (Warp &w : warps_) {
         std::fill_n(w.seen, 32, start_);
-        w.floor = w.lanes = start_;
+        w.floor = warps == 1 ? ~0u : start_; /* no other warp, nothing to wait for */
+        w.lanes = start_;
     }
     flags_.clear();
 }
@@ -211,7 +212,7 @@ void SharedRace::leave(const Clock bar, u32 warp)
     Warp &w = warps_[warp];
     join(w.seen, bar);
     w.lanes = now_;
-    w.floor = now_;
+    w.floor = ~0u;
     for (u32 i = 0; i < nwarps_; i++) {
         if (i != warp) w.floor = std::min(w.floor, w.seen[i]);
     }
