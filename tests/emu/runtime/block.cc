@@ -45,7 +45,7 @@ void Block::reset()
     for (auto &v : k.shared_vars) memset(shared_state + v.first, LIVE, v.second);
     memset(shared + k.dynamic_at, 0xff, l.dynamic);
     memset(shared_state + k.dynamic_at, LIVE, l.dynamic);
-    memset(local.data(), 0xff, local.size());
+    if (!local.empty()) memset(local.data(), 0xff, local.size());
     for (u32 i = 0; i < warps.size(); i++) {
         u32 n = std::min(nthreads - i * 32, 32u);
         warps[i].start(n == 32 ? ALL_LANES : (1u << n) - 1, k);
