@@ -35,12 +35,26 @@ report() { # name, complaint
     fi
 }
 same() { diff -r "$1" "$2" >/dev/null 2>&1; }
-run() ( # extra arguments...; under strace with $inject, trace in $TMP/trace
-    exec 2>/dev/null # where bash says "Killed"
-    strace -f -qq -o "$TMP/trace" ${inject:+-e inject=$inject} "$tool" "$model" -o "$TMP/w/out" "$@" \
-        >"$TMP/stdout" 2>"$TMP/stderr"
+traced() ( # extra arguments...; under strace with $inject, trace in $TMP/trace
+    exec 2>"$TMP/shell" # where bash says "Killed"
+    strace -f --quiet=attach,personality -o "$TMP/trace" ${inject:+-e inject=$inject} \
+        "$tool" "$model" -o "$TMP/w/out" "$@" >"$TMP/stdout" 2>"$TMP/stderr"
     exit $?
 )
+# The trace ends with how the tool ended. Where it does not, strace never got that far (a busy machine
+# refuses a process): that is no answer of the tool's, so it is asked again.
+run() {
+    local code attempt
+    for attempt in 1 2 3 4 5; do
+        rm -f "$TMP/trace"
+        traced "$@"
+        code=$?
+        ! grep -qE '^[0-9]+ +\+\+\+ (exited|killed)' "$TMP/trace" 2>/dev/null || return $code
+        sleep $attempt
+    done
+    echo "strace fails: exit $code: $(cat "$TMP/shell" "$TMP/stderr" | head -3)" >>"$TMP/stderr"
+    return $code
+}
 fresh() { # old: with something to replace
     rm -rf "$TMP/w"
     mkdir "$TMP/w"
@@ -98,7 +112,7 @@ judge() {
     case $how in
     kill) return ;;
     term)
-        [ "$code" -eq 143 ] || [ "$code" -eq 0 ] || echo "$inject: exit $code after SIGTERM"
+        [ "$code" -eq 143 ] || [ "$code" -eq 0 ] || echo "$inject: exit $code after SIGTERM: $(head -3 "$TMP/stderr" "$TMP/shell")"
         [ -z "$(leftovers)" ] || echo "$inject: a temporary stays after SIGTERM"
         return
         ;;
@@ -117,7 +131,7 @@ judge() {
 
 # every call of one kind in turn: enumerate NAME HOW CALL SPEC BEFORE ARGUMENTS...
 enumerate() {
-    local what=$1 how=$2 call=$3 spec=$4 before=$5 total early i n=0 complaints='' trace=$TMP/clean
+    local what=$1 how=$2 call=$3 spec=$4 before=$5 total early i n=0 found complaints='' trace=$TMP/clean
     shift 5
     [ "$before" = none ] || trace=$TMP/clean-replace
     total=$(count "$call" "$trace")
@@ -126,7 +140,8 @@ enumerate() {
         fresh "$before"
         inject=$call:$spec:when=$i
         run "$@"
-        complaints+=$(judge "$how" $? "$before")
+        found=$(judge "$how" $? "$before")
+        complaints+=${found:+$found$'\n'}
         n=$((n + 1))
     done
     points=$((points + n))

@@ -20,6 +20,7 @@ pe_common pe_common_opts;
 
 static const char *tool_name = "pe";
 static pe_pool *pool;
+static volatile sig_atomic_t dying; /* a signal handler has begun to end the process */
 
 static bool use_color(void)
 {
@@ -73,6 +74,8 @@ static void print_error(const char *fmt, ...)
 
 _Noreturn void pe_tool_fail(const pe_error *err)
 {
+    while (dying) /* the handler runs in another thread and took the output away: its end counts */
+        pause();
     print_error("%s", err->text);
     fflush(stdout); /* what came before the error still counts; the error decides the exit code */
     pe_outdir_abort_all();
@@ -95,6 +98,7 @@ _Noreturn void pe_tool_usage(const char *fmt, ...)
 /* Removes unfinished output, then dies of the signal, so that the shell sees 130, 141 or 143. */
 static void on_signal(int sig)
 {
+    dying = 1;
     pe_outdir_abort_all();
     signal(sig, SIG_DFL);
     raise(sig);
@@ -106,6 +110,7 @@ static void on_bus_error(int sig)
     static const char text[] = ": error: an input file became shorter while it was read; try again "
                                "when nobody writes to it\n";
     (void)sig;
+    dying = 1;
     pe_outdir_abort_all();
     if (write(STDERR_FILENO, tool_name, strlen(tool_name)) < 0 ||
         write(STDERR_FILENO, text, sizeof text - 1) < 0)
