@@ -137,6 +137,14 @@ typedef struct pe_embed_call {
 typedef void pe_k_quantize_rows(const pe_quantize_call *c);
 typedef void pe_k_attention(const pe_attention_call *c);
 typedef size_t pe_k_attention_scratch(size_t longest, size_t head_dim, int nthreads);
+/* The same between int8 codes, for models that are quantized anyway. Codes are rint(x * (127 / a)),
+ * a the largest magnitude of a query's head, and of all keys and all values of a row's head (below
+ * 2^-100: codes 0); scores and weighted sums are exact. Weights are bytes, w = rint(255 * 2^(c (s -
+ * max s))), c = (qscale * kscale) * (scale * log2 e), scales a / 127, 2^x by a cubic (ref_poly.h);
+ * out = fmaf(sum w v, vscale / sum w, 0). Where a part is not finite the answer is NaN. Scratch:
+ * attention_s8_scratch. (P. Zhang et al., SageAttention, 2024, with bytes for the weights, too.) */
+typedef void pe_k_attention_s8(const pe_attention_call *c);
+typedef size_t pe_k_attention_s8_scratch(size_t longest, size_t head_dim, int nthreads);
 typedef void pe_k_embed(const pe_embed_call *c);
 /* y = layernorm(x + res) * gamma + beta, rows of d; res may be NULL, y may be x. Mean and variance
  * (of x - mean, biased) by the 16-lane rule; y = fmaf((v - mean) * (1 / sqrtf(var + eps)), gamma,

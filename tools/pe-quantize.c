@@ -16,6 +16,8 @@ static const pe_option options[] = {
       "w8a8 (default): weights and activations; w8a16: weights only", 0, 0 },
     { "activations", 0, PE_OPT_STRING, &params.activations, "HOW",
       "dynamic (default): a scale for every token; static: one, from --calib", 0, 0 },
+    { "attention", 0, PE_OPT_STRING, &params.attention, "HOW",
+      "int8 (default with w8a8) or float: scores and weighted sums of attention", 0, 0 },
     { "calib", 0, PE_OPT_STRING, &params.calib, "FILE",
       "data for static ranges and the error report (.tsv .csv .jsonl .txt, .gz)", 0, 0 },
     { "calib-rows", 0, PE_OPT_INT, &calib_rows, "N", "rows to use, evenly spread (default 512)", 1,

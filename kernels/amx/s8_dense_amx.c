@@ -113,7 +113,6 @@ static void store_sums(const amx_job *j, const int32_t *sums, size_t rows, size_
     if (rows > c->m - t) rows = c->m - t;
     for (size_t p = 0; p < panels; p++) {
         s8_panel out = s8_panel_at(c, n + 16 * p);
-        out.flip = i_zero(); /* tiles take signed bytes */
         for (size_t r = 0; r < rows; r++)
             s8_store_row(c, &out, t + r, i_load(sums + r * width + 16 * p));
     }

@@ -81,12 +81,14 @@ static void bm_panel(const s8_bitmask *b, size_t panel)
 {
     const pe_linear_call *c = b->c;
     s8_panel out = s8_panel_at(c, 16 * panel);
+    i16 start = s8_start(c, 16 * panel);
     for (size_t t = 0; t < c->m; t += BM_TOKENS) {
         size_t tokens = c->m - t < BM_TOKENS ? c->m - t : BM_TOKENS;
         _Alignas(64) int32_t sums[BM_TOKENS][16];
         for (size_t g = 0; g < 16 / BM_ROWS; g++)
             bm_groups(&sums[0][BM_ROWS * g], b, panel * (16 / BM_ROWS) + g, t, tokens);
-        for (size_t i = 0; i < tokens; i++) s8_store_row(c, &out, t + i, i_load(sums[i]));
+        for (size_t i = 0; i < tokens; i++)
+            s8_store_row(c, &out, t + i, i_add(i_load(sums[i]), start));
         s8_activate(c->y + t * c->ldy + out.n, c->ldy, tokens, out.count, c->act);
     }
 }

@@ -79,15 +79,19 @@ typedef struct s8_cell {
     const pe_block4_row *row;
     const uint32_t *value;
     const uint16_t *index;
-    bool first; /* of the splits: sums start at 0 */
+    const int32_t *start; /* [S8_PANEL] what sums start at in the first split, else NULL */
 } s8_cell;
 
-/* The next u blocks of a row, each into its own sums. 32 * 2z = 64z bytes of a group: a scale that
- * addresses have. */
+/* The next u blocks of a row, each into its own sums. Their places are read in one go: what limits
+ * is how many loads start in a cycle. 32 * 2z = 64z bytes of a group: a scale that addresses have.
+ */
 V16_INLINE void s8_blocks(i16 a[4][4], s8_cell *c, const size_t z, const size_t u)
 {
+    uint64_t index = 0;
+    __builtin_memcpy(&index, c->index, u * sizeof *c->index);
 #pragma GCC unroll 4
-    for (size_t j = 0; j < u; j++) s8_block(a[j], c->x + c->index[j] * (2 * z), c->value[j], z);
+    for (size_t j = 0; j < u; j++, index >>= 16)
+        s8_block(a[j], c->x + (index & 0xffff) * (2 * z), c->value[j], z);
     c->value += u;
     c->index += u;
 }
@@ -96,12 +100,13 @@ V16_INLINE void s8_blocks(i16 a[4][4], s8_cell *c, const size_t z, const size_t 
  * their own where z alone would leave the multipliers waiting for the last product. */
 V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t u)
 {
-    for (size_t r = 0; r < S8_PANEL && (c.first || c.row[r].count); r++) {
-        char *out = c.sums + (size_t)c.row[r].row * z * 64;
-        size_t left = c.row[r].count;
+    for (size_t r = 0; r < S8_PANEL && (c.start || c.row[r].count); r++) {
+        size_t row = c.row[r].row, left = c.row[r].count;
+        char *out = c.sums + row * z * 64;
         i16 a[4][4];
 #pragma GCC unroll 4
-        for (size_t i = 0; i < z; i++) a[0][i] = c.first ? i_zero() : i_load(out + 64 * i);
+        for (size_t i = 0; i < z; i++)
+            a[0][i] = c.start ? i_set1(c.start[row]) : i_load(out + 64 * i);
 #pragma GCC unroll 4
         for (size_t j = 1; j < u; j++)
 #pragma GCC unroll 4
@@ -117,16 +122,24 @@ V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t u)
     }
 }
 
+/* Outputs from n on; those that do not exist have no blocks. */
+static void s8_starts(int32_t start[S8_PANEL], const pe_linear_call *c, size_t n)
+{
+    for (size_t r = 0; r < S8_PANEL; r++) start[r] = n + r < c->n ? -S8_FLIP * c->wsum[n + r] : 0;
+}
+
 static void s8_run_cell(const s8_block4 *b, char *sums, size_t t, size_t width, size_t panel,
                         size_t split)
 {
+    int32_t start[S8_PANEL];
     size_t cell = panel * b->w.nsplits + split, at = b->w.begin[cell];
     s8_cell c = { .sums = sums,
                   .x = b->x + (t * b->ngroups + split * (S8_SPLIT / S8_GROUP) * width) * 4,
                   .row = b->w.rows + cell * S8_PANEL,
                   .value = b->w.values + at,
                   .index = b->w.index + at,
-                  .first = !split };
+                  .start = split ? NULL : start };
+    if (!split) s8_starts(start, b->c, panel * S8_PANEL);
     switch (width) {
     case 16: s8_run_rows(c, 1, 2 * S8_UNIT); break;
     case 32: s8_run_rows(c, 2, 2 * S8_UNIT); break;

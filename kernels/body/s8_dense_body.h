@@ -76,8 +76,8 @@ typedef struct s8_tile {
 
 /* Rows and panels are constants: the sums stay in registers. Pairs are widened as they are loaded:
  * that is as fast as a widened copy, which would be twice the bytes. */
-V16_INLINE void s8_tile_sum(i16 acc[S8_ROWS][S8_PANELS], const s8_tile *t, const size_t rows,
-                            const size_t panels)
+V16_INLINE void s8_tile_sum(i16 acc[S8_ROWS][S8_PANELS], const s8_tile *t, const i16 *start,
+                            const size_t rows, const size_t panels)
 {
     const char *x[S8_ROWS];
     const int8_t *w = t->w;
@@ -85,7 +85,7 @@ V16_INLINE void s8_tile_sum(i16 acc[S8_ROWS][S8_PANELS], const s8_tile *t, const
     for (size_t r = 0; r < rows; r++) {
         x[r] = t->x + r * t->xstep;
 #pragma GCC unroll 4
-        for (size_t p = 0; p < panels; p++) acc[r][p] = i_zero();
+        for (size_t p = 0; p < panels; p++) acc[r][p] = start[p];
     }
     for (size_t g = 0; g < t->ngroups; g++, w += S8_STEP) {
         i16 b[S8_PANELS];
@@ -107,8 +107,10 @@ V16_INLINE void s8_tile_run(const s8_dense *d, const size_t rows, const size_t p
 {
     const int8_t *w = (const int8_t *)d->c->packed + panel * d->ngroups * S8_STEP;
     s8_tile t = { d->x + token * d->xstep, w, d->xstep, d->ngroups };
-    i16 acc[S8_ROWS][S8_PANELS];
-    s8_tile_sum(acc, &t, rows, panels);
+    i16 acc[S8_ROWS][S8_PANELS], start[S8_PANELS];
+#pragma GCC unroll 4
+    for (size_t p = 0; p < panels; p++) start[p] = s8_start(d->c, 16 * (panel + p));
+    s8_tile_sum(acc, &t, start, rows, panels);
 #pragma GCC unroll 4
     for (size_t p = 0; p < panels; p++) {
         s8_panel out = s8_panel_at(d->c, 16 * (panel + p));

@@ -82,6 +82,41 @@ V16_INLINE i16 i_codes(const int8_t *q, int32_t zero)
 #endif
 }
 
+/* Codes as they are, not yet as the products want their first operand. */
+V16_INLINE i16 i_plain(const int8_t *q)
+{
+    return i_weights(q);
+}
+/* The low parts of S8_GROUP registers side by side in each lane. */
+V16_INLINE __m256i i_join8(const __m256i c[S8_GROUP])
+{
+#if S8_GROUP == 2
+    return _mm256_blend_epi16(c[0], _mm256_slli_epi32(c[1], 16), 0xaa);
+#else
+    __m256i lo = _mm256_blend_epi16(c[0], _mm256_slli_epi32(c[2], 16), 0xaa);
+    __m256i hi = _mm256_blend_epi16(c[1], _mm256_slli_epi32(c[3], 16), 0xaa);
+    return _mm256_or_si256(_mm256_and_si256(lo, _mm256_set1_epi16(0xff)), _mm256_slli_epi16(hi, 8));
+#endif
+}
+V16_INLINE i16 i_join(const i16 c[S8_GROUP])
+{
+    __m256i lo[S8_GROUP], hi[S8_GROUP];
+    for (int i = 0; i < S8_GROUP; i++) lo[i] = c[i].lo, hi[i] = c[i].hi;
+    return (i16){ i_join8(lo), i_join8(hi) };
+}
+/* Sixteen numbers of 0..255 (or, in pairs, -32768..32767) as a first operand. */
+V16_INLINE void i_store_operand(void *p, i16 a)
+{
+    __m256i pairs = _mm256_packs_epi32(a.lo, a.hi); /* in 128-bit halves: 0-3 8-11, 4-7 12-15 */
+#if S8_GROUP == 2
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(pairs, 0xd8));
+#else
+    __m128i bytes =
+        _mm_packus_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    _mm_storeu_si128((__m128i *)p, _mm_shuffle_epi32(bytes, 0xd8));
+#endif
+}
+
 V16_INLINE void i_transpose8(__m256i v[8])
 {
     __m256i t[8];

@@ -60,6 +60,30 @@ V16_INLINE i16 i_codes(const int8_t *q, int32_t zero)
 #endif
 }
 
+/* Codes as they are, not yet as the products want their first operand. */
+V16_INLINE i16 i_plain(const int8_t *q)
+{
+    return i_weights(q);
+}
+/* The low parts of S8_GROUP registers side by side in each lane. */
+V16_INLINE i16 i_join(const i16 c[S8_GROUP])
+{
+#if S8_GROUP == 2
+    return (c[0] & 0xffff) | c[1] << 16;
+#else
+    return (c[0] & 0xff) | (c[1] & 0xff) << 8 | (c[2] & 0xff) << 16 | c[3] << 24;
+#endif
+}
+/* Sixteen numbers of 0..255 (or, in pairs, -32768..32767) as a first operand. */
+V16_INLINE void i_store_operand(void *p, i16 a)
+{
+#if S8_GROUP == 2
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16((__m512i)a));
+#else
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)a));
+#endif
+}
+
 V16_INLINE void i_transpose(i16 v[16])
 {
     __m512i t[16], r[16];

@@ -8,6 +8,7 @@
 #include "lib/base/checked.h"
 
 enum {
+    S8_FLIP = S8_GROUP == 4 ? 128 : 0, /* what i_codes adds to each code */
     S8_STEP = 16 * S8_GROUP, /* codes that i_codes prepares; packed codes of a group and a panel */
     S8_ALONE = 16384         /* activations that are prepared faster than threads wake */
 };
@@ -29,7 +30,7 @@ static inline void s8_prepare_row(char *x, size_t nbytes, const pe_linear_call *
 /* What a panel of 16 outputs needs. */
 typedef struct s8_panel {
     v16 scale, bias;
-    i16 wsum, flip;  /* flip: what bytes + 128 add to the sums */
+    i16 wsum;
     size_t n, count; /* first output, outputs that exist */
 } s8_panel;
 
@@ -39,15 +40,21 @@ V16_INLINE s8_panel s8_panel_at(const pe_linear_call *c, size_t n)
     p.scale = v_load_n(c->wscale + n, p.count);
     p.bias = c->bias ? v_load_n(c->bias + n, p.count) : v_zero();
     p.wsum = S8_GROUP == 2 ? i_zero() : i_load_n(c->wsum + n, p.count);
-    p.flip = i_mul(p.wsum, i_set1(128));
     return p;
 }
 
-/* acc: the sums of token t as the products leave them. */
+/* What the sums of a panel start at: minus what S8_FLIP adds. */
+V16_INLINE i16 s8_start(const pe_linear_call *c, size_t n)
+{
+    size_t count = c->n - n < 16 ? c->n - n : 16;
+    if (S8_GROUP == 2) return i_zero();
+    return i_mul(i_load_n(c->wsum + n, count), i_set1(-S8_FLIP));
+}
+
+/* acc: the sums of token t, without what S8_FLIP adds. */
 V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc)
 {
     float *y = c->y + t * c->ldy + p->n;
-    if (S8_GROUP != 2) acc = i_sub(acc, p->flip);
     if (S8_GROUP != 2 && c->xzero) acc = i_sub(acc, i_mul(p->wsum, i_set1(c->xzero[t])));
     v16 v = v_fma(v_mul(i_to_float(acc), v_set1(c->xscale[t])), p->scale, p->bias);
     if (p->count == 16) v_store(y, v);

@@ -68,7 +68,9 @@ static size_t cpu_linear_scratch(const pe_backend *b, pe_form form, size_t m, si
 static size_t cpu_attention_scratch(const pe_backend *b, size_t longest, size_t head_dim,
                                     int nthreads)
 {
-    return kernels(b)->attention_scratch(longest, head_dim, nthreads);
+    size_t f32 = kernels(b)->attention_scratch(longest, head_dim, nthreads);
+    size_t s8 = kernels(b)->attention_s8_scratch(longest, head_dim, nthreads);
+    return f32 > s8 ? f32 : s8;
 }
 
 /* ---- ops: hand the call to the kernel with the queue's threads ------------------------------- */
@@ -114,6 +116,15 @@ static pe_status cpu_attention(pe_queue *q, const pe_attention_call *c, pe_error
     (void)err;
     call.pool = q->pool;
     kernels(q->backend)->attention(&call);
+    return PE_OK;
+}
+
+static pe_status cpu_attention_s8(pe_queue *q, const pe_attention_call *c, pe_error *err)
+{
+    pe_attention_call call = *c;
+    (void)err;
+    call.pool = q->pool;
+    kernels(q->backend)->attention_s8(&call);
     return PE_OK;
 }
 

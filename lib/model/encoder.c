@@ -48,6 +48,13 @@ static int add_embeddings(builder *b)
                     b->full ? PE_OUT_HIDDEN : PE_OUT_NONE);
 }
 
+static bool between_codes(const builder *b, const pe_block *w)
+{
+    bool int8 = b->m->quant.int8_attention;
+    for (int i = 0; i < w->nattn; i++) int8 = int8 && w->attn[i]->int8;
+    return int8;
+}
+
 static int add_attention(builder *b, const pe_block *w, int x, int asks, pe_extent extent)
 {
     uint32_t head_dim = b->m->cfg.hidden / b->m->cfg.heads;
@@ -62,6 +69,7 @@ static int add_attention(builder *b, const pe_block *w, int x, int asks, pe_exte
                  .q_col = w->q.col,
                  .k_col = w->k.col,
                  .v_col = w->v.col,
+                 .s8 = between_codes(b, w),
                  .scale = 1.0f / sqrtf((float)head_dim),
                  .check = true };
     return pe_plan_add(b->p, op, extent, b->m->cfg.hidden, PE_OUT_NONE);

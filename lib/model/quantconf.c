@@ -26,6 +26,18 @@ static pe_status find_own(bool *own, const pe_ckpt *ckpt, pe_error *err)
     return PE_OK;
 }
 
+/* Our own key; other tools' models compute attention in float. */
+static pe_status read_attention(bool *int8, const json_t *config, const char *where, pe_error *err)
+{
+    const char *how = "float";
+    pe_status st = pe_json_str(&how, config, "pe_attention", false, where, err);
+    *int8 = strcmp(how, "int8") == 0;
+    if (!st && !*int8 && strcmp(how, "float") != 0)
+        st = pe_fail(err, PE_E_UNSUPPORTED, "%s: pe_attention '%.60s'; pe executes int8 and float",
+                     where, how);
+    return st;
+}
+
 pe_status pe_quantconf_open(pe_quantconf *out, const pe_ckpt *ckpt, const char *where,
                             pe_error *err)
 {
@@ -42,7 +54,8 @@ pe_status pe_quantconf_open(pe_quantconf *out, const pe_ckpt *ckpt, const char *
     if (strcmp(format, "int-quantized") != 0 && strcmp(format, "naive-quantized") != 0)
         return pe_fail(err, PE_E_UNSUPPORTED,
                        "%s: quantization format '%.60s'; pe executes int-quantized", where, format);
-    return find_own(&out->own, ckpt, err);
+    st = read_attention(&out->int8_attention, out->config, where, err);
+    return st ? st : find_own(&out->own, ckpt, err);
 }
 
 /* A target is a class ("Linear", "Embedding"), a module's name or its last parts, or "re:" with a

@@ -10,6 +10,7 @@
 typedef struct pe_quantconf {
     const json_t *config; /* NULL: nothing is quantized */
     bool own;             /* pe-quantize made the codes: absmax / 127, else absmax / 127.5 */
+    bool int8_attention;  /* where query, key and value are int8 layers */
     const char *where;    /* config.json, for messages */
 } pe_quantconf;
 

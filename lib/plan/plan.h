@@ -53,6 +53,7 @@ typedef struct pe_op {
     float eps;
     pe_act act;                   /* linear */
     uint32_t heads, head_dim;     /* attention */
+    bool s8;                      /* attention: between int8 codes */
     uint32_t q_col, k_col, v_col; /* where q, k and v begin in a row of their values */
     float scale;
     bool check;  /* out must be finite: something non-linear reads it */

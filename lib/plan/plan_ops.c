@@ -102,6 +102,11 @@ static pe_status forward_linear(const pe_plan_call *c, const pe_op *op, pe_error
                          c->queue, err);
 }
 
+static pe_status attend(pe_queue *q, const pe_op *op, const pe_attention_call *call, pe_error *err)
+{
+    return op->s8 ? CALL(attention_s8, *call) : CALL(attention, *call);
+}
+
 static pe_status forward_attention(const pe_plan_call *c, const pe_op *op, pe_error *err)
 {
     pe_queue *q = c->queue;
@@ -122,14 +127,14 @@ static pe_status forward_attention(const pe_plan_call *c, const pe_op *op, pe_er
     call.longest = c->in->longest;
     call.most_queries = per_row ? 1 : c->in->longest;
     call.scratch = c->scratch;
-    pe_status st = CALL(attention, call);
+    pe_status st = attend(q, op, &call, err);
     if (st || per_row || !c->in->nlead) return st;
     size_t done = c->in->ntokens - c->in->nlead; /* the leads ask, too */
     call.q += done * call.ldq;
     call.out += done * call.ldo;
     call.q_begin = c->in->lead_begin;
     call.most_queries = 1;
-    return CALL(attention, call);
+    return attend(q, op, &call, err);
 }
 
 static pe_status forward_gather(const pe_plan_call *c, const pe_op *op, pe_error *err)

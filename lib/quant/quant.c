@@ -43,12 +43,22 @@ static pe_status parse_activations(pe_quant_job *j, const char *activations, pe_
     return PE_OK;
 }
 
+static pe_status parse_attention(pe_quant_job *j, const char *attention, pe_error *err)
+{
+    j->int8_attention = j->int8_inputs && (!attention || strcmp(attention, "int8") == 0);
+    if (!attention || strcmp(attention, "float") == 0 || j->int8_attention) return PE_OK;
+    if (strcmp(attention, "int8") != 0)
+        return pe_fail(err, PE_E_ARG, "attention \"%s\": expected int8 or float", attention);
+    return pe_fail(err, PE_E_ARG, "attention int8: scheme w8a16 keeps activations float; use w8a8");
+}
+
 static pe_status check_params(pe_quant_job *j, pe_error *err)
 {
     const pe_quant_params *p = j->params;
     pe_status st = parse_scheme(j, p->scheme, err);
 
     if (!st) st = parse_activations(j, p->activations, err);
+    if (!st) st = parse_attention(j, p->attention, err);
     if (!st) st = pe_range_parse(&j->range, p->range, err);
     if (st) return st;
     if (j->static_inputs && p->calib == NULL)

@@ -36,7 +36,7 @@ typedef struct pe_quant_job {
     pe_weights *weights;
     const pe_kernels *kern;
     const pe_backend *device; /* NULL: the host makes the codes */
-    bool int8_inputs, static_inputs;
+    bool int8_inputs, static_inputs, int8_attention;
     pe_range_rule range;
     bool choose_layout;
     pe_layout layout;

@@ -40,6 +40,7 @@ pe_status pe_quant_params_json(json_t **out, const pe_quant_job *j, pe_error *er
         put(&ok, o, "activations", json_string(j->static_inputs ? "static" : "dynamic"));
     if (j->static_inputs) put(&ok, o, "range", json_string(p->range != NULL ? p->range : "absmax"));
     if (j->static_inputs) put(&ok, o, "symmetric", json_boolean(p->symmetric));
+    if (j->int8_inputs) put(&ok, o, "attention", json_string(j->int8_attention ? "int8" : "float"));
     put(&ok, o, "embeddings", json_boolean(p->embeddings));
     put(&ok, o, "layout", json_string(j->choose_layout ? "auto" : pe_layout_name(j->layout)));
     if (p->calib != NULL)

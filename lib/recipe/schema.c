@@ -26,6 +26,7 @@ static const pe_field prune_fields[] = {
 static const pe_field quantize_fields[] = {
     { "scheme", PE_FIELD_CHOICE, AT(quant.scheme), 0, 0, "w8a8 w8a16" },
     { "activations", PE_FIELD_CHOICE, AT(quant.activations), 0, 0, "dynamic static" },
+    { "attention", PE_FIELD_CHOICE, AT(quant.attention), 0, 0, "int8 float" },
     { "calib", PE_FIELD_DATA, AT(calib), 0, 0, NULL },
     { "calib_rows", PE_FIELD_INT, AT(calib_rows), 1, 1e9, NULL },
     { "range", PE_FIELD_RANGE, AT(quant.range), 0, 0, NULL },
@@ -121,6 +122,10 @@ static pe_status check_step(const pe_recipe *r, const pe_step *s, const pe_yaml 
         return pe_recipe_fail(err, PE_E_INPUT, r, map,
                               "quantize: found %s without 'calib', expected data to calibrate with",
                               s->quant.max_error > 0 ? "max_error" : "static activations");
+    if (s->op == PE_STEP_QUANTIZE && s->quant.attention && s->quant.scheme &&
+        strcmp(s->quant.attention, "int8") == 0 && strcmp(s->quant.scheme, "w8a16") == 0)
+        return pe_recipe_fail(err, PE_E_INPUT, r, pe_yaml_get(map, "attention"),
+                              "quantize: found attention int8 with scheme w8a16, expected w8a8");
     if (s->op == PE_STEP_CONVERT && !s->convert.layout && !s->convert.dtype)
         return pe_recipe_fail(err, PE_E_INPUT, r, map,
                               "convert: found neither 'layout' nor 'dtype', expected one");

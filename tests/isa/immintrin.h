@@ -93,6 +93,17 @@ static inline __m128i pe_emu_cvtepi32_epi8(__m512i a)
 #undef _mm512_cvtepi32_epi8
 #define _mm512_cvtepi32_epi8(a) pe_emu_cvtepi32_epi8(a)
 
+static inline __m256i pe_emu_cvtepi32_epi16(__m512i a)
+{
+    int32_t from[16];
+    int16_t to[16];
+    _mm512_storeu_si512(from, a);
+    for (int i = 0; i < 16; i++) to[i] = (int16_t)from[i];
+    return _mm256_loadu_si256((const __m256i *)(const void *)to);
+}
+#undef _mm512_cvtepi32_epi16
+#define _mm512_cvtepi32_epi16(a) pe_emu_cvtepi32_epi16(a)
+
 static inline void pe_emu_mask_cvtepi32_storeu_epi8(void *p, __mmask16 k, __m512i a)
 {
     int32_t from[16];

@@ -11,6 +11,7 @@ typedef struct problem {
     uint32_t row_begin[MAX_ROWS + 1], q_begin[MAX_ROWS + 1];
     float *q, *kv;
     size_t nout;
+    bool s8; /* between int8 codes */
 } problem;
 
 static void problem_init(problem *p, pe_rng *r, size_t nrows, size_t longest, size_t heads,
@@ -52,10 +53,12 @@ static float *answer(const pe_kernels *k, const problem *p, pe_pool *pool)
     }
     pe_attention_call c = p->c;
     c.out = calloc(p->nout + 1, sizeof(float));
-    c.scratch = aligned_bytes(k->attention_scratch(longest, c.head_dim, pe_pool_nthreads(pool)));
+    pe_k_attention_scratch *scratch = p->s8 ? k->attention_s8_scratch : k->attention_scratch;
+    c.scratch = aligned_bytes(scratch(longest, c.head_dim, pe_pool_nthreads(pool)));
     c.pool = pool;
     assert_non_null(c.out);
-    k->attention(&c);
+    if (p->s8) k->attention_s8(&c);
+    else k->attention(&c);
     free(c.scratch);
     return c.out;
 }
@@ -71,8 +74,8 @@ static void check(const problem *p, pe_pool *const *pools, size_t npools)
         for (size_t j = 0; j < npools; j++) {
             float *got = answer(&k, p, pools[j]);
             snprintf(what, sizeof what,
-                     "%s attention rows=%zu first=%u heads=%zu hd=%zu threads=%d", level,
-                     p->c.nrows, p->row_begin[1], p->c.heads, p->c.head_dim,
+                     "%s attention%s rows=%zu first=%u heads=%zu hd=%zu threads=%d", level,
+                     p->s8 ? " s8" : "", p->c.nrows, p->row_begin[1], p->c.heads, p->c.head_dim,
                      pe_pool_nthreads(pools[j]));
             same_floats(what, got, want, p->nout);
             free(got);
@@ -81,10 +84,9 @@ static void check(const problem *p, pe_pool *const *pools, size_t npools)
     free(want);
 }
 
-static void levels_equal_reference(void **state)
+static void many_shapes(bool s8)
 {
-    static const size_t hds[] = { 32, 64, 16, 8, 1, 17, 40, 5 };
-    (void)state;
+    static const size_t hds[] = { 32, 64, 16, 8, 1, 17, 40, 5, 80, 130 };
     pe_rng r;
     pe_rng_init(&r, 4, 1, 0);
     pe_pool *pools[] = { NULL, test_pool(2), test_pool(5) };
@@ -92,12 +94,24 @@ static void levels_equal_reference(void **state)
         problem p;
         size_t longest = i < 20 ? (size_t)i : 1 + pe_rng_below(&r, 70);
         problem_init(&p, &r, 1 + pe_rng_below(&r, MAX_ROWS), longest, 1 + pe_rng_below(&r, 3),
-                     hds[i % 8], i % 3);
+                     hds[i % 10], i % 3);
+        p.s8 = s8;
         check(&p, pools, 3);
         free(p.q);
         free(p.kv);
     }
     for (int i = 1; i < 3; i++) pe_pool_free(pools[i]);
+}
+
+static void levels_equal_reference(void **state)
+{
+    (void)state;
+    many_shapes(false);
+}
+static void s8_levels_equal_reference(void **state)
+{
+    (void)state;
+    many_shapes(true);
 }
 
 static void long_row(void **state)
@@ -108,6 +122,8 @@ static void long_row(void **state)
     pe_pool *pools[] = { test_pool(2) };
     problem p;
     problem_init(&p, &r, 2, 301, 2, 64, 0);
+    check(&p, pools, 1);
+    p.s8 = true;
     check(&p, pools, 1);
     free(p.q);
     free(p.kv);
@@ -133,6 +149,39 @@ static double textbook(const problem *p, size_t row, size_t t, size_t head, size
     return y / sum;
 }
 
+/* Codes at their limits: rows of equal values, one sign, nothing but zeros, denormals; what is not
+ * finite spoils its head and no other one. */
+static void s8_extremes(void **state)
+{
+    static const float all[] = { 1, -1, 0, 1e-39f, 3e38f, 1e-25f, NAN, INFINITY };
+    (void)state;
+    pe_rng r;
+    pe_rng_init(&r, 4, 4, 0);
+    pe_pool *pools[] = { NULL };
+    for (size_t part = 0; part < 3; part++)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            problem p;
+            problem_init(&p, &r, 2, 21, 2, 32, 0);
+            p.s8 = true;
+            float *x = part ? p.kv + (part - 1) * 64 : p.q;
+            size_t ld = part ? p.c.ldkv : p.c.ldq;
+            for (size_t t = 0; t < p.row_begin[1]; t++)
+                for (size_t e = 0; e < 32; e++) x[t * ld + e] = all[i];
+            check(&p, pools, 1);
+            pe_kernels ref;
+            pe_kernels_select(&ref, 0);
+            float *y = answer(&ref, &p, NULL);
+            for (size_t t = 0; t < p.row_begin[2]; t++)
+                for (size_t e = 0; e < 64; e++) {
+                    bool spoilt = !isfinite(all[i]) && t < p.row_begin[1] && e < 32;
+                    assert_int_equal(isnan(y[t * p.c.ldo + e]) != 0, spoilt);
+                }
+            free(y);
+            free(p.q);
+            free(p.kv);
+        }
+}
+
 static void reference_is_the_textbook(void **state)
 {
     (void)state;
@@ -145,13 +194,19 @@ static void reference_is_the_textbook(void **state)
     for (size_t i = 0; i < p.row_begin[3] * p.c.ldkv; i++)
         p.kv[i] = (float)(2 * pe_rng_unit(&r) - 1);
     for (size_t i = 0; i < p.row_begin[3] * p.c.ldq; i++) p.q[i] = (float)(2 * pe_rng_unit(&r) - 1);
-    float *y = answer(&ref, &p, NULL);
-    for (size_t row = 0; row < 3; row++)
-        for (size_t t = p.row_begin[row]; t < p.row_begin[row + 1]; t++)
-            for (size_t i = 0; i < 16; i++)
-                assert_true(fabs((double)y[t * p.c.ldo + i] - textbook(&p, row, t, i / 8, i % 8)) <
-                            1e-6);
-    free(y);
+    for (int s8 = 0; s8 < 2; s8++) {
+        p.s8 = s8;
+        float *y = answer(&ref, &p, NULL);
+        double worst = 0, limit = s8 ? 0.02 : 1e-6; /* codes of values are off by up to 1 / 254 */
+        for (size_t row = 0; row < 3; row++)
+            for (size_t t = p.row_begin[row]; t < p.row_begin[row + 1]; t++)
+                for (size_t i = 0; i < 16; i++)
+                    worst = fmax(worst, fabs((double)y[t * p.c.ldo + i] -
+                                             textbook(&p, row, t, i / 8, i % 8)));
+        assert_true(worst < limit);
+        assert_true(!s8 || worst > 1e-5); /* it is another arithmetic */
+        free(y);
+    }
     free(p.q);
     free(p.kv);
 }
@@ -160,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_equal_reference),
+        cmocka_unit_test(s8_levels_equal_reference),
+        cmocka_unit_test(s8_extremes),
         cmocka_unit_test(long_row),
         cmocka_unit_test(reference_is_the_textbook),
     };

@@ -13,7 +13,10 @@ extern "C" {
 typedef struct pe_quant_params {
     const char *scheme; /* NULL = "w8a8": int8 weights and activations; "w8a16": weights only */
     const char *activations; /* NULL = "dynamic" per token; "static" per tensor (needs calib) */
-    const char *calib;       /* data file, NULL = none; gives static ranges and the error report */
+    /* NULL = "int8" with w8a8: scores and weighted sums of layers whose query, key and value are
+     * int8 are made between codes, too; "float" */
+    const char *attention;
+    const char *calib; /* data file, NULL = none; gives static ranges and the error report */
     pe_data_params calib_data;
     size_t calib_rows; /* 0 = 512 */
     const char *range; /* NULL = "absmax"; "percentile:99.99"; "mse" */
