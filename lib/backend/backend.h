@@ -8,7 +8,7 @@
 
 /* Changes when a field changes meaning; new fields and ops are added at the end of their struct and
  * found by struct_size, so that a plugin built earlier still loads. */
-#define PE_BACKEND_ABI 2
+#define PE_BACKEND_ABI 1
 
 typedef struct pe_backend pe_backend;
 
