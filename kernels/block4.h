@@ -5,20 +5,23 @@
 
 #include "kernels/kernels.h"
 
+enum { PE_BLOCK4_PANEL = 64 };
+
 /* How a level wants it. A block is what one product takes: four codes as bytes, or two as 16-bit
  * numbers, which then also finds the zero halves of 1x4 blocks. A cell is the part of one panel
  * of outputs that reads one split of the inputs: the activations of a split stay in L1 while all
  * rows of the cell run over them. */
 typedef struct pe_block4_spec {
-    size_t panel; /* outputs, at most 65536 */
+    size_t panel; /* outputs, at most PE_BLOCK4_PANEL, a multiple of side */
     size_t split; /* inputs, a multiple of 8, at most 2048 groups */
     size_t width; /* inputs of a block: 4 or 2 */
-    size_t unit;  /* rows are filled up with zero blocks to a multiple of it */
+    size_t side;  /* rows that run side by side: their blocks lie in turn, as many of each */
 } pe_block4_spec;
 
 typedef struct pe_block4_row {
-    uint16_t row;   /* output, from the panel's first */
-    uint16_t count; /* its blocks in this cell, a multiple of spec.unit */
+    uint16_t row; /* output, from the panel's first */
+    uint16_t
+        count; /* its blocks in this cell, zero ones that make it even with its side included */
 } pe_block4_row;
 
 /* Views into one block of memory. Rows of a cell are sorted by count, so that the length of the

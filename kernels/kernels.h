@@ -105,6 +105,15 @@ typedef struct pe_quantize_call {
     pe_pool *pool;
 } pe_quantize_call;
 
+/* Two layers with nothing but an activation and new codes between them, as one: the same bits as
+ * first, quantize_rows, second, but what is between never becomes rows. first.y, second.xq,
+ * .xscale, .xzero and codes.q, .x, .ldq, .ldx are not read; codes.scale (and zero) are filled. With
+ * a static scale, too, a row that is not finite between the two has the scale NaN. */
+typedef struct pe_pair_call {
+    pe_linear_call first, second; /* packed by the same form; the scratch is that of first */
+    pe_quantize_call codes;
+} pe_pair_call;
+
 /* Ragged attention: row r owns tokens row_begin[r]..row_begin[r+1]; no padding exists.
  * out[t, h*hd + i] = softmax((q * scale) k^T) v within the row and head. */
 typedef struct pe_attention_call {
@@ -134,6 +143,10 @@ typedef struct pe_embed_call {
     pe_pool *pool;
 } pe_embed_call;
 
+/* Both layers are of PE_FORM_S8_BLOCK4; scratch of m tokens, k inputs, `mid` outputs of the first.
+ */
+typedef void pe_k_s8_block4_pair(const pe_pair_call *c);
+typedef size_t pe_k_s8_block4_pair_scratch(size_t m, size_t k, size_t mid, size_t n, int nthreads);
 typedef void pe_k_quantize_rows(const pe_quantize_call *c);
 typedef void pe_k_attention(const pe_attention_call *c);
 typedef size_t pe_k_attention_scratch(size_t longest, size_t head_dim, int nthreads);

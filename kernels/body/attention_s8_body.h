@@ -283,15 +283,14 @@ static void attention_s8_queries(attention_s8 *h, size_t first, size_t nq)
     }
 }
 
+/* Without the bound of ref: what lies below it is 0 either way. */
 V16_INLINE i16 attention_s8_weight(i16 score, i16 max, v16 c)
 {
-    v16 magic = v_set1(PE_EXP2_MAGIC);
     v16 z = v_fma(i_to_float(i_sub(score, max)), c, v_set1(PE_S8_EXP_TOP));
-    z = v_max(v_set1(PE_S8_EXP_MIN), z);
-    v16 t = v_add(z, magic), r = v_sub(z, v_sub(t, magic));
+    v16 r = v_fraction(z);
     v16 p = v_fma(v_set1(PE_S8_EXP_C3), r, v_set1(PE_S8_EXP_C2));
     p = v_fma(v_fma(p, r, v_set1(PE_S8_EXP_C1)), r, v_set1(PE_S8_EXP_C0));
-    return i_from_float(v_as_float(i_add(v_as_int(p), i_shl23(v_as_int(t)))));
+    return i_from_float(v_times_exp2(p, z));
 }
 
 /* The largest score of each query; the lanes beyond len take no part. */

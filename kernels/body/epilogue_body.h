@@ -10,20 +10,33 @@ typedef struct epilogue {
     pe_act act;
 } epilogue;
 
+/* n registers of a row, n and act constants; `last` of the lanes of the last one exist. */
+V16_INLINE void epilogue_part(float *y, const float *bias, const size_t n, size_t last,
+                              const pe_act act)
+{
+    v16 x[V16_SIDE];
+#pragma GCC unroll 4
+    for (size_t i = 0; i < n; i++) {
+        size_t count = i + 1 < n ? 16 : last;
+        v16 b = bias ? v_load_n(bias + 16 * i, count) : v_zero();
+        x[i] = v_add(v_add(v_load_n(y + 16 * i, count), b), v_zero());
+    }
+    v_act(x, n, act);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < n; i++) v_store_n(y + 16 * i, x[i], i + 1 < n ? 16 : last);
+}
+
 /* act is a constant here, so every activation has its own loop. */
 V16_INLINE void epilogue_rows(float *y, size_t ldy, size_t rows, size_t cols, const float *bias,
                               const pe_act act)
 {
-    for (size_t j = 0; j < cols; j += 16) {
-        size_t n = cols - j < 16 ? cols - j : 16;
-        v16 b = !bias ? v_zero() : n == 16 ? v_load(bias + j) : v_load_n(bias + j, n);
-        for (size_t r = 0; r < rows; r++) {
-            float *at = y + r * ldy + j;
-            v16 x = n == 16 ? v_load(at) : v_load_n(at, n);
-            x = v_act(v_add(v_add(x, b), v_zero()), act);
-            if (n == 16) v_store(at, x);
-            else v_store_n(at, x, n);
-        }
+    const size_t side = 16 * V16_SIDE;
+    for (size_t r = 0; r < rows; r++, y += ldy) {
+        size_t j = 0;
+        for (; j + side <= cols; j += side)
+            epilogue_part(y + j, bias ? bias + j : NULL, V16_SIDE, 16, act);
+        for (; j < cols; j += 16)
+            epilogue_part(y + j, bias ? bias + j : NULL, 1, cols - j < 16 ? cols - j : 16, act);
     }
 }
 

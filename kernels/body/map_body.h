@@ -22,12 +22,6 @@ static size_t map_count(size_t n, size_t index)
     return left < MAP_CHUNK ? left : MAP_CHUNK;
 }
 
-V16_INLINE void act_chunk(float *x, size_t n, const pe_act act)
-{
-    for (; n >= 16; n -= 16, x += 16) v_store(x, v_act(v_load(x), act));
-    if (n) v_store_n(x, v_act(v_load_n(x, n), act), n);
-}
-
 static void act_task(void *arg, size_t index, int worker)
 {
     const act_work *w = arg;
@@ -36,10 +30,10 @@ static void act_task(void *arg, size_t index, int worker)
     (void)worker;
     switch (w->act) {
     case PE_ACT_NONE: break;
-    case PE_ACT_GELU_ERF: act_chunk(x, n, PE_ACT_GELU_ERF); break;
-    case PE_ACT_GELU_TANH: act_chunk(x, n, PE_ACT_GELU_TANH); break;
-    case PE_ACT_RELU: act_chunk(x, n, PE_ACT_RELU); break;
-    case PE_ACT_TANH: act_chunk(x, n, PE_ACT_TANH); break;
+    case PE_ACT_GELU_ERF: v_act_row(x, n, PE_ACT_GELU_ERF); break;
+    case PE_ACT_GELU_TANH: v_act_row(x, n, PE_ACT_GELU_TANH); break;
+    case PE_ACT_RELU: v_act_row(x, n, PE_ACT_RELU); break;
+    case PE_ACT_TANH: v_act_row(x, n, PE_ACT_TANH); break;
     }
 }
 

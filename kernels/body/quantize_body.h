@@ -1,63 +1,14 @@
-/* kernels/body/quantize_body.h - codes of activations and weights, sixteen at a time. The quotients
- * are those of true division, found by multiplications. Clamping before rounding gives the codes of
- * ref: the bounds are whole numbers. Include a v16_*.h first. Read next:
- * kernels/ref/ref_quantize.c. */
+/* kernels/body/quantize_body.h - codes of rows of activations and of weights. Include a v16_*.h
+ * first. Read next: kernels/body/quantizer.h. */
 #ifndef PE_KERNELS_QUANTIZE_BODY_H
 #define PE_KERNELS_QUANTIZE_BODY_H
 
 #include <math.h>
 #include <string.h>
 
-#include "kernels/body/v16_math.h"
+#include "kernels/body/quantizer.h"
 
 enum { QUANTIZE_TASK_NELEM = 16384 }; /* activations of one task */
-
-typedef struct quantizer {
-    v16 scale, inverse, most, lo, hi; /* most: what is larger saturates anyway */
-    i16 zero;
-    bool plain; /* the scale is in the middle of the range of floats */
-} quantizer;
-
-static quantizer quantizer_of(float scale, float lo, float zero)
-{
-    quantizer r = { v_set1(scale),
-                    v_set1(1.0f / scale),
-                    v_set1(1024.0f * scale),
-                    v_set1(lo - zero),
-                    v_set1(127 - zero),
-                    i_set1((int32_t)zero),
-                    scale > 0x1p-100f && scale < 0x1p100f };
-    return r;
-}
-
-/* x / scale, rounded to nearest: a product with the rounded inverse is off by at most two units in
- * the last place, one correction by its remainder leaves it off by less than one, and from such a
- * value the next correction gives the rounded quotient (P. Markstein, Computation of elementary
- * functions on the IBM RISC System/6000 processor, 1990). Between the bounds of `plain` and `most`
- * nothing over- or underflows but where the code is 0. NaN becomes -most. */
-V16_INLINE v16 quantize_quotient(v16 x, const quantizer *r, const bool bounded)
-{
-    v16 scale = v_sub(v_zero(), r->scale);
-    if (!bounded) x = v_min(v_max(x, v_sub(v_zero(), r->most)), r->most);
-    v16 q = v_mul(x, r->inverse);
-    q = v_fma(v_fma(q, scale, x), r->inverse, q);
-    return v_fma(v_fma(q, scale, x), r->inverse, q);
-}
-
-/* How the quotients are found, constants of a loop. */
-typedef enum quantize_way {
-    QUANTIZE_BOUNDED, /* the scale comes from the maximum: no zero point, nothing far outside */
-    QUANTIZE_PLAIN,
-    QUANTIZE_DIVIDE
-} quantize_way;
-
-V16_INLINE i16 quantize_codes(v16 x, const quantizer *r, const quantize_way way)
-{
-    x = way == QUANTIZE_DIVIDE ? v_div(x, r->scale)
-                               : quantize_quotient(x, r, way == QUANTIZE_BOUNDED);
-    i16 codes = i_from_float(v_min(v_max(x, r->lo), r->hi)); /* NaN gives lo */
-    return way == QUANTIZE_BOUNDED ? codes : i_add(codes, r->zero);
-}
 
 /* r by value: a pointer to it might be where codes are stored, and every number loaded anew. */
 V16_INLINE void quantize_as(int8_t *q, const float *x, size_t n, const quantizer r,
@@ -71,18 +22,17 @@ V16_INLINE void quantize_as(int8_t *q, const float *x, size_t n, const quantizer
     if (i < n) i_store_s8_n(q + i, quantize_codes(v_load_n(x + i, n - i), &r, way), n - i);
 }
 
-static void quantize(int8_t *q, const float *x, size_t n, const quantizer *r, bool bounded)
+/* way: of a plain scale. */
+static void quantize(int8_t *q, const float *x, size_t n, const quantizer *r, quantize_way way)
 {
-    if (!r->plain) quantize_as(q, x, n, *r, QUANTIZE_DIVIDE);
-    else if (bounded) quantize_as(q, x, n, *r, QUANTIZE_BOUNDED);
-    else quantize_as(q, x, n, *r, QUANTIZE_PLAIN);
+    switch (r->plain ? way : QUANTIZE_DIVIDE) {
+    case QUANTIZE_WITHIN: quantize_as(q, x, n, *r, QUANTIZE_WITHIN); break;
+    case QUANTIZE_BOUNDED: quantize_as(q, x, n, *r, QUANTIZE_BOUNDED); break;
+    case QUANTIZE_PLAIN: quantize_as(q, x, n, *r, QUANTIZE_PLAIN); break;
+    case QUANTIZE_DIVIDE: quantize_as(q, x, n, *r, QUANTIZE_DIVIDE); break;
+    }
 }
 
-/* As integers without the sign, NaN and Inf are above every finite number; they give NaN. */
-V16_INLINE i16 quantize_magnitude(v16 x)
-{
-    return v_as_int(v_abs(x));
-}
 static float quantize_absmax(const float *x, size_t n)
 {
     i16 m[4];
@@ -110,7 +60,7 @@ static void quantize_row(const pe_quantize_call *c, size_t t)
     float zero = !dynamic && c->zero ? (float)c->static_zero : 0;
     float lo = dynamic ? (c->div > 127 ? -128 : -127) : (c->zero ? -128 : -127);
     quantizer r = quantizer_of(scale, lo, zero);
-    if (scale > 0) quantize(q, x, c->k, &r, dynamic);
+    if (scale > 0) quantize(q, x, c->k, &r, quantize_way_of(c->div));
     else memset(q, 0, c->k);
     memset(q + c->k, 0, c->ldq - c->k);
     c->scale[t] = scale;
@@ -139,7 +89,7 @@ static void quantize_rows_run(const pe_quantize_call *c)
 static void quantize_weights_run(int8_t *q, const float *x, size_t n, float scale)
 {
     quantizer r = quantizer_of(scale, -127, 0);
-    if (scale > 0) quantize(q, x, n, &r, false);
+    if (scale > 0) quantize(q, x, n, &r, QUANTIZE_PLAIN);
     else memset(q, 0, n);
 }
 

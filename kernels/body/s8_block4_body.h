@@ -14,10 +14,10 @@ enum {
     /* inputs of a cell: the activations of the widest tile take 24 KiB */
     S8_SPLIT = 24576 / S8_MAX_TILE / 4 * S8_GROUP
 };
-/* Rows are filled up to so many blocks; a tile takes that many at a time, narrow ones twice as
- * many. */
-#define S8_UNIT (S8_SUMS / 4)
-static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, S8_GROUP, S8_UNIT };
+/* Rows that run side by side over the widest tile, each with sums of its own; narrow tiles take two
+ * blocks of each row at a time. */
+#define S8_SIDE (S8_SUMS / 4)
+static const pe_block4_spec s8_spec = { S8_PANEL, S8_SPLIT, S8_GROUP, S8_SIDE };
 
 typedef struct s8_block4 {
     const pe_linear_call *c;
@@ -82,9 +82,9 @@ typedef struct s8_cell {
     const int32_t *start; /* [S8_PANEL] what sums start at in the first split, else NULL */
 } s8_cell;
 
-/* The next u blocks of a row, each into its own sums. Their places are read in one go: what limits
- * is how many loads start in a cycle. 32 * 2z = 64z bytes of a group: a scale that addresses have.
- */
+/* The next u blocks, of the rows in turn, each into its own sums. Their places are read in one go:
+ * what limits is how many loads start in a cycle. 32 * 2z = 64z bytes of a group: a scale that
+ * addresses have. */
 V16_INLINE void s8_blocks(i16 a[4][4], s8_cell *c, const size_t z, const size_t u)
 {
     uint64_t index = 0;
@@ -96,30 +96,36 @@ V16_INLINE void s8_blocks(i16 a[4][4], s8_cell *c, const size_t z, const size_t 
     c->index += u;
 }
 
-/* All rows of a cell over a tile of 16 * z tokens, z constant. u blocks at a time go into sums of
- * their own where z alone would leave the multipliers waiting for the last product. */
-V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t u)
+/* S8_SIDE rows of a cell over a tile of 16 * z tokens, `deep` blocks of each at a time. */
+V16_INLINE void s8_run_side(s8_cell *c, const pe_block4_row *row, const size_t z, const size_t deep)
 {
-    for (size_t r = 0; r < S8_PANEL && (c.start || c.row[r].count); r++) {
-        size_t row = c.row[r].row, left = c.row[r].count;
-        char *out = c.sums + row * z * 64;
-        i16 a[4][4];
+    const size_t u = S8_SIDE * deep;
+    size_t left = row->count;
+    i16 a[4][4];
 #pragma GCC unroll 4
-        for (size_t i = 0; i < z; i++)
-            a[0][i] = c.start ? i_set1(c.start[row]) : i_load(out + 64 * i);
+    for (size_t j = 0; j < u; j++)
 #pragma GCC unroll 4
-        for (size_t j = 1; j < u; j++)
+        for (size_t i = 0; i < z; i++) {
+            if (j >= S8_SIDE) a[j][i] = i_zero();
+            else if (c->start) a[j][i] = i_set1(c->start[row[j].row]);
+            else a[j][i] = i_load(c->sums + (row[j].row * z + i) * 64);
+        }
+    for (; left >= deep; left -= deep) s8_blocks(a, c, z, u);
+    if (deep > 1 && left) s8_blocks(a, c, z, S8_SIDE);
 #pragma GCC unroll 4
-            for (size_t i = 0; i < z; i++) a[j][i] = i_zero();
-        for (; left >= u; left -= u) s8_blocks(a, &c, z, u);
-        if (u > S8_UNIT && left) s8_blocks(a, &c, z, S8_UNIT);
+    for (size_t j = S8_SIDE; j < u; j++)
 #pragma GCC unroll 4
-        for (size_t j = 1; j < u; j++)
+        for (size_t i = 0; i < z; i++) a[j % S8_SIDE][i] = i_add(a[j % S8_SIDE][i], a[j][i]);
 #pragma GCC unroll 4
-            for (size_t i = 0; i < z; i++) a[0][i] = i_add(a[0][i], a[j][i]);
+    for (size_t j = 0; j < S8_SIDE; j++)
 #pragma GCC unroll 4
-        for (size_t i = 0; i < z; i++) i_store(out + 64 * i, a[0][i]);
-    }
+        for (size_t i = 0; i < z; i++) i_store(c->sums + (row[j].row * z + i) * 64, a[j][i]);
+}
+
+V16_INLINE void s8_run_rows(s8_cell c, const size_t z, const size_t deep)
+{
+    for (size_t r = 0; r < S8_PANEL && (c.start || c.row[r].count); r += S8_SIDE)
+        s8_run_side(&c, c.row + r, z, deep);
 }
 
 /* Outputs from n on; those that do not exist have no blocks. */
@@ -141,9 +147,9 @@ static void s8_run_cell(const s8_block4 *b, char *sums, size_t t, size_t width, 
                   .start = split ? NULL : start };
     if (!split) s8_starts(start, b->c, panel * S8_PANEL);
     switch (width) {
-    case 16: s8_run_rows(c, 1, 2 * S8_UNIT); break;
-    case 32: s8_run_rows(c, 2, 2 * S8_UNIT); break;
-    default: s8_run_rows(c, 4, S8_UNIT);
+    case 16: s8_run_rows(c, 1, 2); break;
+    case 32: s8_run_rows(c, 2, 2); break;
+    default: s8_run_rows(c, 4, 1);
     }
 }
 
@@ -176,15 +182,17 @@ static void s8_pack_task(void *arg, size_t index, int worker)
 static void s8_store_corner(const pe_linear_call *c, const char *sums, size_t width, size_t n,
                             size_t t)
 {
-    size_t rows = c->m - t < 16 ? c->m - t : 16;
+    size_t rows = c->m - t < 16 ? c->m - t : 16, ldy = c->ldy;
     s8_panel out = s8_panel_at(c, n);
+    const float *xscale = c->xscale + t;
+    float *y = c->y + t * ldy + n;
     i16 v[16];
 #pragma GCC unroll 16
     for (size_t r = 0; r < 16; r++) v[r] = i_load(sums + r * width * 4);
     i_transpose(v);
-    if (rows == 16)
+    if (rows == 16 && out.count == 16 && !c->xzero)
 #pragma GCC unroll 16
-        for (size_t r = 0; r < 16; r++) s8_store_row(c, &out, t + r, v[r]);
+        for (size_t r = 0; r < 16; r++) s8_store_plain(y + r * ldy, &out, xscale[r], v[r]);
     else
         for (size_t r = 0; r < rows; r++) s8_store_row(c, &out, t + r, v[r]);
 }
@@ -208,14 +216,27 @@ static void s8_block4_task(void *arg, size_t index, int worker)
     }
 }
 
-static void s8_block4_run(const pe_linear_call *c)
+static s8_block4 s8_block4_open(const pe_linear_call *c, void *scratch)
 {
-    s8_block4 b = { .c = c, .x = c->scratch, .ngroups = s8_xstep(c->k) / 4 };
-    if (!c->m || !c->n) return;
+    s8_block4 b = { .c = c, .x = scratch, .ngroups = s8_xstep(c->k) / 4 };
     b.w = pe_block4_view(c->packed, c->n, c->k, &s8_spec);
     b.acc = b.x + s8_tiles_nbytes(c->m, c->k);
     for (size_t t = 0; t < c->m; t += s8_tile_width(c->m - t)) b.ntiles++;
-    pe_pool_run(c->m * c->k > S8_ALONE ? c->pool : NULL, b.ntiles * b.w.nsplits, s8_pack_task, &b);
+    return b;
+}
+
+/* The tiles of all tokens. */
+static void s8_block4_prepare(s8_block4 *b)
+{
+    const pe_linear_call *c = b->c;
+    pe_pool_run(c->m * c->k > S8_ALONE ? c->pool : NULL, b->ntiles * b->w.nsplits, s8_pack_task, b);
+}
+
+static void s8_block4_run(const pe_linear_call *c)
+{
+    if (!c->m || !c->n) return;
+    s8_block4 b = s8_block4_open(c, c->scratch);
+    s8_block4_prepare(&b);
     pe_pool_run(c->pool, b.ntiles * b.w.npanels, s8_block4_task, &b);
 }
 

@@ -82,6 +82,10 @@ V16_INLINE i16 i_codes(const int8_t *q, int32_t zero)
 #endif
 }
 
+V16_INLINE i16 i_xor(i16 a, i16 b)
+{
+    return I16_EACH2(_mm256_xor_si256, a, b);
+}
 /* Codes as they are, not yet as the products want their first operand. */
 V16_INLINE i16 i_plain(const int8_t *q)
 {

@@ -60,6 +60,10 @@ V16_INLINE i16 i_codes(const int8_t *q, int32_t zero)
 #endif
 }
 
+V16_INLINE i16 i_xor(i16 a, i16 b)
+{
+    return a ^ b;
+}
 /* Codes as they are, not yet as the products want their first operand. */
 V16_INLINE i16 i_plain(const int8_t *q)
 {

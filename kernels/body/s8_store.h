@@ -51,6 +51,12 @@ V16_INLINE i16 s8_start(const pe_linear_call *c, size_t n)
     return i_mul(i_load_n(c->wsum + n, count), i_set1(-S8_FLIP));
 }
 
+/* Sixteen outputs that exist of a token without zero point. */
+V16_INLINE void s8_store_plain(float *y, const s8_panel *p, float xscale, i16 acc)
+{
+    v_store(y, v_fma(v_mul(i_to_float(acc), v_set1(xscale)), p->scale, p->bias));
+}
+
 /* acc: the sums of token t, without what S8_FLIP adds. */
 V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t t, i16 acc)
 {
@@ -63,11 +69,7 @@ V16_INLINE void s8_store_row(const pe_linear_call *c, const s8_panel *p, size_t 
 
 V16_INLINE void s8_activate_as(float *y, size_t ldy, size_t rows, size_t cols, const pe_act act)
 {
-    for (size_t r = 0; r < rows; r++, y += ldy) {
-        size_t i = 0;
-        for (; i + 16 <= cols; i += 16) v_store(y + i, v_act(v_load(y + i), act));
-        if (i < cols) v_store_n(y + i, v_act(v_load_n(y + i, cols - i), act), cols - i);
-    }
+    for (size_t r = 0; r < rows; r++, y += ldy) v_act_row(y, cols, act);
 }
 
 /* Activates a block that was just stored and is still in the nearest cache. */

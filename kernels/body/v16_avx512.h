@@ -22,6 +22,7 @@ enum {
     V16_WIDE_6 = 4
 };
 /* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
+enum { V16_SIDE = 4 }; /* registers that an activation takes step by step */
 enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 4 };
 
 typedef __m512 v16;
@@ -93,6 +94,16 @@ V16_INLINE v16 v_or(v16 a, v16 b)
 V16_INLINE v16 v_fma(v16 a, v16 b, v16 c)
 {
     return _mm512_fmadd_ps(a, b, c);
+}
+/* z - floor(z), for z below -100 anything in 0..1. */
+V16_INLINE v16 v_fraction(v16 z)
+{
+    return _mm512_reduce_ps(z, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+/* p * 2^floor(z), p in 1..2, z < 100; for z below -100 something in 0..2^-99. */
+V16_INLINE v16 v_times_exp2(v16 p, v16 z)
+{
+    return _mm512_scalef_ps(p, z);
 }
 V16_INLINE v16 v_if_gt(v16 a, v16 b, v16 x, v16 y)
 {

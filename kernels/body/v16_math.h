@@ -64,19 +64,33 @@ V16_INLINE v16 v_tanh(v16 x)
     return v_if_gt(a, v_set1(PE_TANH_SPLIT), v_signed(far, x), near);
 }
 
-V16_INLINE v16 v_gelu_erf(v16 x)
+/* n registers step by step, n <= V16_SIDE a constant: one alone is a chain of two dozen operations,
+ * of which a processor's window holds too few to keep its units at work. */
+V16_INLINE void v_gelu_erf(v16 *x, const size_t n)
 {
-    v16 z = v_max(v_set1(PE_GELU_MIN), v_or(x, v_set1(-0.0f))), z2 = v_mul(z, z),
-        magic = v_set1(PE_EXP2_MAGIC);
-    v16 even = v_fma(v_set1(PE_GELU_G6), z2, v_set1(PE_GELU_G4));
-    v16 odd = v_fma(v_set1(PE_GELU_G7), z2, v_set1(PE_GELU_G5));
-    even = v_fma(v_fma(even, z2, v_set1(PE_GELU_G2)), z2, v_set1(PE_GELU_G0));
-    odd = v_fma(v_fma(odd, z2, v_set1(PE_GELU_G3)), z2, v_set1(PE_GELU_G1));
-    v16 g = v_fma(odd, z, even);
-    v16 t = v_add(g, magic);
-    v16 p = v_exp2_poly(v_sub(g, v_sub(t, magic)));
-    p = v_as_float(i_add(v_as_int(p), i_shl23(v_as_int(t))));
-    return v_fma(z, p, v_max(v_zero(), x));
+    v16 z[V16_SIDE], s[V16_SIDE], even[V16_SIDE], odd[V16_SIDE], magic = v_set1(PE_EXP2_MAGIC);
+#define V16_STEP _Pragma("GCC unroll 4") for (size_t i = 0; i < n; i++)
+    V16_STEP z[i] = v_max(v_set1(PE_GELU_MIN), v_or(x[i], v_set1(-0.0f)));
+    V16_STEP s[i] = v_mul(z[i], z[i]);
+    V16_STEP even[i] = v_fma(v_set1(PE_GELU_G6), s[i], v_set1(PE_GELU_G4));
+    V16_STEP odd[i] = v_fma(v_set1(PE_GELU_G7), s[i], v_set1(PE_GELU_G5));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_GELU_G2));
+    V16_STEP odd[i] = v_fma(odd[i], s[i], v_set1(PE_GELU_G3));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_GELU_G0));
+    V16_STEP odd[i] = v_fma(odd[i], s[i], v_set1(PE_GELU_G1));
+    V16_STEP even[i] = v_fma(odd[i], z[i], even[i]); /* g: log2 of Phi */
+    V16_STEP odd[i] = v_add(even[i], magic);         /* its whole part, in the low bits */
+    V16_STEP s[i] = v_sub(odd[i], magic);
+    V16_STEP s[i] = v_sub(even[i], s[i]);
+    V16_STEP even[i] = v_fma(v_set1(PE_EXP2_C6), s[i], v_set1(PE_EXP2_C5));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_EXP2_C4));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_EXP2_C3));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_EXP2_C2));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_EXP2_C1));
+    V16_STEP even[i] = v_fma(even[i], s[i], v_set1(PE_EXP2_C0));
+    V16_STEP even[i] = v_as_float(i_add(v_as_int(even[i]), i_shl23(v_as_int(odd[i]))));
+    V16_STEP x[i] = v_fma(z[i], even[i], v_max(v_zero(), x[i]));
+#undef V16_STEP
 }
 V16_INLINE v16 v_gelu_tanh(v16 x)
 {
@@ -89,16 +103,38 @@ V16_INLINE v16 v_relu(v16 x)
     return v_max(v_zero(), x);
 }
 
-V16_INLINE v16 v_act(v16 x, pe_act act)
+/* act(x) of n registers, n <= 4 and act constants. */
+V16_INLINE void v_act(v16 *x, const size_t n, const pe_act act)
 {
-    switch (act) {
-    case PE_ACT_GELU_ERF: return v_gelu_erf(x);
-    case PE_ACT_GELU_TANH: return v_gelu_tanh(x);
-    case PE_ACT_RELU: return v_relu(x);
-    case PE_ACT_TANH: return v_tanh(x);
-    case PE_ACT_NONE: break;
+#pragma GCC unroll 4
+    for (size_t i = 0; act == PE_ACT_GELU_ERF && i < n; i += V16_SIDE)
+        v_gelu_erf(x + i, n - i < V16_SIDE ? n - i : V16_SIDE);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < n; i++) {
+        if (act == PE_ACT_GELU_TANH) x[i] = v_gelu_tanh(x[i]);
+        if (act == PE_ACT_RELU) x[i] = v_relu(x[i]);
+        if (act == PE_ACT_TANH) x[i] = v_tanh(x[i]);
     }
-    return x;
+}
+
+/* n neighbours in place. */
+V16_INLINE void v_act_row(float *y, size_t n, const pe_act act)
+{
+    size_t i = 0;
+    v16 x[V16_SIDE];
+    for (; i + 16 * V16_SIDE <= n; i += 16 * V16_SIDE) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < V16_SIDE; j++) x[j] = v_load(y + i + 16 * j);
+        v_act(x, V16_SIDE, act);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < V16_SIDE; j++) v_store(y + i + 16 * j, x[j]);
+    }
+    for (; i < n; i += 16) {
+        size_t count = n - i < 16 ? n - i : 16;
+        x[0] = v_load_n(y + i, count);
+        v_act(x, 1, act);
+        v_store_n(y + i, x[0], count);
+    }
 }
 
 #endif

@@ -45,9 +45,9 @@ static int32_t weights(int32_t *s, size_t len, float c)
     for (size_t j = 1; j < len; j++) max = s[j] > max ? s[j] : max;
     for (size_t j = 0; j < len; j++) {
         float z = ref_max(PE_S8_EXP_MIN, fmaf((float)(s[j] - max), c, PE_S8_EXP_TOP));
-        float t = z + PE_EXP2_MAGIC, r = z - (t - PE_EXP2_MAGIC);
+        float n = floorf(z), r = z - n;
         float p = fmaf(fmaf(fmaf(PE_S8_EXP_C3, r, PE_S8_EXP_C2), r, PE_S8_EXP_C1), r, PE_S8_EXP_C0);
-        s[j] = (int32_t)rintf(p * ref_float((ref_bits(t) << 23) + 0x3f800000u));
+        s[j] = (int32_t)rintf(ldexpf(p, (int)n));
         sum += s[j];
     }
     return sum;

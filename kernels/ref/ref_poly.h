@@ -18,15 +18,16 @@
 #define PE_EXP_MIN   (-87.0f) /* 1.6e-38, the smallest answer: no denormals */
 #define PE_EXP_LOG2E 1.44269504f
 
-/* 2^r, |r| <= 1/2, as exact as weights of one byte need: relative error 8e-5 */
-#define PE_S8_EXP_C0 0x1.fff692p-1f
-#define PE_S8_EXP_C1 0x1.62f31ap-1f
-#define PE_S8_EXP_C2 0x1.f0de1cp-3f
-#define PE_S8_EXP_C3 0x1.c3f76p-5f
+/* 2^r, 0 <= r < 1, as exact as weights of one byte need: relative error 8e-5 */
+#define PE_S8_EXP_C0 0x1.fff632p-1f
+#define PE_S8_EXP_C1 0x1.64444cp-1f
+#define PE_S8_EXP_C2 0x1.cefc4cp-3f
+#define PE_S8_EXP_C3 0x1.3f96a4p-4f
 /* log2 of the largest weight, 255, and an exponent whose weight is 0 */
 #define PE_S8_EXP_TOP 0x1.ffa37cp+2f
 #define PE_S8_EXP_MIN (-2.0f)
-#define PE_S8_LEAST   0x1p-100f /* the largest magnitude of a part with codes; below it they are 0 */
+#define PE_S8_LEAST   0x1p-100f /* the largest magnitude of a part with codes; below it they are 0 \
+                                 */
 
 /* gelu(x) = x Phi(x) = max(x, 0) + z Phi(z), z = -|x|, and Phi(z) = 2^G(z): log2 of Phi is smooth
  * where Phi itself falls over nine decades. Weighted fit: error of z 2^G(z) at most 3e-8. */

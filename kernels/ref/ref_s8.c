@@ -3,6 +3,7 @@
  * Read next: kernels/ref/ref_math.h, kernels/avx2/s8_dense_avx2.c. */
 #include "kernels/ref/ref_math.h"
 #include "kernels/variants.h"
+#include "lib/base/checked.h"
 
 #include <math.h>
 #include <string.h>
@@ -171,6 +172,39 @@ static void block4_row(void *arg, size_t t, int worker)
 static void block4_run(const pe_linear_call *c)
 {
     pe_pool_run(c->pool, c->m, block4_row, (void *)c);
+}
+
+/* The steps one after the other: the floats between them [m][mid], then their codes. */
+static size_t mid_nbytes(size_t m, size_t mid)
+{
+    return pe_round_up(m * mid * sizeof(float), 64);
+}
+
+size_t pe_s8_block4_pair_scratch_ref(size_t m, size_t k, size_t mid, size_t n, int nthreads)
+{
+    (void)k, (void)n, (void)nthreads;
+    return mid_nbytes(m, mid) + m * pe_round_up(mid, 64);
+}
+
+void pe_s8_block4_pair_ref(const pe_pair_call *c)
+{
+    pe_linear_call first = c->first, second = c->second;
+    pe_quantize_call codes = c->codes;
+    first.y = first.scratch;
+    first.ldy = codes.ldx = codes.k = first.n;
+    codes.x = first.y;
+    codes.q = (int8_t *)first.scratch + mid_nbytes(first.m, first.n);
+    codes.ldq = second.ldx = pe_round_up(first.n, 64);
+    codes.m = first.m;
+    codes.pool = first.pool;
+    second.xq = codes.q;
+    second.xscale = codes.scale;
+    second.xzero = codes.zero;
+    block4_run(&first);
+    pe_quantize_rows_ref(&codes);
+    for (size_t t = 0; t < first.m; t++)
+        if (!isfinite(pe_absmax_f32_ref(first.y + t * first.n, first.n))) codes.scale[t] = NAN;
+    block4_run(&second);
 }
 
 const pe_linear_form pe_s8_block4_ref = { block4_nbytes, block4_pack, no_scratch, block4_run };

@@ -1,9 +1,18 @@
-/* kernels/vnni/s8_block4_vnni.c - sparse int8 products over 1x4 blocks with vpdpbusd.
- * Read next: kernels/body/s8_block4_body.h. */
+/* kernels/vnni/s8_block4_vnni.c - sparse int8 products over 1x4 blocks, and pairs of them, with
+ * vpdpbusd. Read next: kernels/body/s8_block4_body.h, s8_pair_body.h. */
 #define S8_GROUP 4
 #include "kernels/body/s8_lanes_avx512.h"
 
-#include "kernels/body/s8_block4_body.h"
+#include "kernels/body/s8_pair_body.h"
 #include "kernels/variants.h"
 
 const pe_linear_form pe_s8_block4_vnni = S8_BLOCK4_FORM;
+
+size_t pe_s8_block4_pair_scratch_vnni(size_t m, size_t k, size_t mid, size_t n, int nthreads)
+{
+    return s8_pair_scratch(m, k, mid, n, nthreads);
+}
+void pe_s8_block4_pair_vnni(const pe_pair_call *c)
+{
+    s8_pair_run(c);
+}

@@ -105,6 +105,10 @@ struct pe_backend {
 #define PE_BACKEND_OP(name, call) pe_backend_##name##_fn *name;
 #include "lib/backend/backend.def"
 #undef PE_BACKEND_OP
+
+    /* Scratch of linear_pair, k inputs, `mid` between the two layers; NULL: there is no such op. */
+    size_t (*pair_scratch)(const pe_backend *b, size_t m, size_t k, size_t mid, size_t n,
+                           int nthreads);
 };
 
 /* "cpu" (NULL means it too), "cuda", "cuda:N", "emu", or "auto": a GPU if there is one, else the

@@ -65,6 +65,12 @@ static size_t cpu_linear_scratch(const pe_backend *b, pe_form form, size_t m, si
     return kernels(b)->form[form]->scratch_nbytes(m, n, k, nthreads);
 }
 
+static size_t cpu_pair_scratch(const pe_backend *b, size_t m, size_t k, size_t mid, size_t n,
+                               int nthreads)
+{
+    return kernels(b)->s8_block4_pair_scratch(m, k, mid, n, nthreads);
+}
+
 static size_t cpu_attention_scratch(const pe_backend *b, size_t longest, size_t head_dim,
                                     int nthreads)
 {
@@ -107,6 +113,15 @@ static pe_status cpu_linear(pe_queue *q, const pe_linear_op *c, pe_error *err)
     (void)err;
     call.pool = q->pool;
     kernels(q->backend)->form[c->form]->run(&call);
+    return PE_OK;
+}
+
+static pe_status cpu_linear_pair(pe_queue *q, const pe_pair_call *c, pe_error *err)
+{
+    pe_pair_call call = *c;
+    (void)err;
+    call.first.pool = call.second.pool = q->pool;
+    kernels(q->backend)->s8_block4_pair(&call);
     return PE_OK;
 }
 
@@ -181,6 +196,7 @@ static pe_backend cpu = {
     .pack = cpu_pack,
     .linear_scratch = cpu_linear_scratch,
     .attention_scratch = cpu_attention_scratch,
+    .pair_scratch = cpu_pair_scratch,
 #define PE_BACKEND_OP(name, call) .name = cpu_##name,
 #include "lib/backend/backend.def"
 #undef PE_BACKEND_OP

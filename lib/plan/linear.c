@@ -147,47 +147,91 @@ pe_codes pe_codes_at(void *buffer, size_t m, size_t k)
     return c;
 }
 
-pe_status pe_codes_make(pe_codes *c, const pe_act_quant *aq, const float *x, size_t ldx, size_t m,
-                        size_t k, pe_queue *q, pe_error *err)
+/* What quantize_rows is asked; the caller sets x. */
+static pe_quantize_call codes_call(const pe_codes *c, const pe_act_quant *aq, size_t m, size_t k)
 {
-    pe_quantize_call call = {
-        .q = c->q, .scale = c->scale, .x = x, .ldq = c->ldq, .ldx = ldx, .m = m, .k = k
-    };
+    pe_quantize_call call = { .q = c->q, .scale = c->scale, .ldq = c->ldq, .m = m, .k = k };
     call.div = aq->div;
     call.static_scale = aq->scale;
     call.static_zero = aq->zero;
     call.zero = aq->div == 0 && aq->full_range ? c->zero : NULL;
+    return call;
+}
+
+pe_status pe_codes_make(pe_codes *c, const pe_act_quant *aq, const float *x, size_t ldx, size_t m,
+                        size_t k, pe_queue *q, pe_error *err)
+{
+    pe_quantize_call call = codes_call(c, aq, m, k);
+    call.x = x;
+    call.ldx = ldx;
     if (!q->backend->quantize_rows) return pe_backend_missing(q->backend, "quantize_rows", err);
     return q->backend->quantize_rows(q, &call, err);
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+/* All but the input and output of a product. */
+static pe_linear_call product_call(const pe_linear *l, size_t m, pe_act act, void *scratch)
+{
+    return (pe_linear_call){ .m = m,
+                             .n = l->n,
+                             .k = l->k,
+                             .packed = l->packed[l->form[pe_bucket_of(m)]],
+                             .wscale = l->wscale,
+                             .wsum = l->wsum,
+                             .bias = l->bias,
+                             .act = act,
+                             .narrow = l->narrow,
+                             .scratch = scratch };
+}
+
+static void take_input(pe_linear_call *c, const pe_linear *l, const pe_codes *codes)
+{
+    c->xq = codes->q;
+    c->ldx = codes->ldq;
+    c->xscale = codes->scale;
+    c->xzero = l->aq.div == 0 && l->aq.zero ? codes->zero : NULL;
 }
 
 pe_status pe_linear_run(const pe_linear *l, float *y, size_t ldy, const float *x, size_t ldx,
                         const pe_codes *codes, size_t m, pe_act act, void *scratch, pe_queue *q,
                         pe_error *err)
 {
-    pe_linear_op op = { .form = l->form[pe_bucket_of(m)] };
-    pe_linear_call *c = &op.call;
-    c->y = y;
-    c->ldy = ldy;
-    c->m = m;
-    c->n = l->n;
-    c->k = l->k;
-    c->packed = l->packed[op.form];
-    c->bias = l->bias;
-    c->act = act;
-    c->narrow = l->narrow;
-    c->scratch = scratch;
-    if (l->int8) {
-        c->xq = codes->q;
-        c->ldx = codes->ldq;
-        c->xscale = codes->scale;
-        c->xzero = l->aq.div == 0 && l->aq.zero ? codes->zero : NULL;
-        c->wscale = l->wscale;
-        c->wsum = l->wsum;
-    } else {
-        c->x = x;
-        c->ldx = ldx;
-    }
+    pe_linear_op op = { l->form[pe_bucket_of(m)], product_call(l, m, act, scratch) };
+    op.call.y = y;
+    op.call.ldy = ldy;
+    op.call.x = x;
+    op.call.ldx = ldx;
+    if (l->int8) take_input(&op.call, l, codes);
     if (!q->backend->linear) return pe_backend_missing(q->backend, "linear", err);
     return q->backend->linear(q, &op, err);
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+bool pe_linear_pairs(const pe_linear *a, const pe_linear *b, const pe_backend *be, size_t m)
+{
+    int i = pe_bucket_of(m);
+    return be->linear_pair && a->form[i] == PE_FORM_S8_BLOCK4 && b->form[i] == PE_FORM_S8_BLOCK4;
+}
+
+size_t pe_linear_pair_scratch(const pe_linear *a, const pe_linear *b, const pe_backend *be,
+                              size_t m, int nthreads)
+{
+    bool any = false;
+    for (int i = 0; i < PE_NBUCKETS; i++)
+        any |= a->form[i] == PE_FORM_S8_BLOCK4 && b->form[i] == PE_FORM_S8_BLOCK4;
+    return any && be->pair_scratch ? be->pair_scratch(be, m, a->k, a->n, b->n, nthreads) : 0;
+}
+
+pe_status pe_linear_run_pair(const pe_linear *a, pe_act act, const pe_linear *b, float *y,
+                             const pe_codes *in, pe_codes *mid, size_t m, void *scratch,
+                             pe_queue *q, pe_error *err)
+{
+    pe_pair_call c = { product_call(a, m, act, scratch), product_call(b, m, PE_ACT_NONE, NULL),
+                       codes_call(mid, &b->aq, m, a->n) };
+    take_input(&c.first, a, in);
+    c.second.y = y;
+    c.second.ldy = b->n;
+    return q->backend->linear_pair(q, &c, err);
 }

@@ -80,6 +80,17 @@ pe_codes pe_codes_at(void *buffer, size_t m, size_t k);
 pe_status pe_codes_make(pe_codes *c, const pe_act_quant *aq, const float *x, size_t ldx, size_t m,
                         size_t k, pe_queue *q, pe_error *err);
 
+/* May b follow a without a look at what is between, for m rows on this device? */
+bool pe_linear_pairs(const pe_linear *a, const pe_linear *b, const pe_backend *be, size_t m);
+/* Scratch of such a pair with any chosen forms and up to m rows; 0 if none pairs. */
+size_t pe_linear_pair_scratch(const pe_linear *a, const pe_linear *b, const pe_backend *be,
+                              size_t m, int nthreads);
+/* y = b(codes(act(a(in)))); the scales (and zero points) of the codes between go to mid. A row that
+ * is not finite there has the scale NaN. */
+pe_status pe_linear_run_pair(const pe_linear *a, pe_act act, const pe_linear *b, float *y,
+                             const pe_codes *in, pe_codes *mid, size_t m, void *scratch,
+                             pe_queue *q, pe_error *err);
+
 /* y [m, ldy] = act(x w^T + bias); reads x or codes as the layer needs. */
 pe_status pe_linear_run(const pe_linear *l, float *y, size_t ldy, const float *x, size_t ldx,
                         const pe_codes *codes, size_t m, pe_act act, void *scratch, pe_queue *q,

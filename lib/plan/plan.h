@@ -58,6 +58,7 @@ typedef struct pe_op {
     float scale;
     bool check;  /* out must be finite: something non-linear reads it */
     int checks;  /* quantize, dynamic: op whose out it checks on the way by its scales; else -1 */
+    bool pair;   /* linear: nobody else sees its output, nor the codes that the next linear reads */
     int stretch; /* end of the run of ops that compute token by token, -1: this one does not */
 } pe_op;
 
@@ -139,6 +140,9 @@ typedef struct pe_plan_call {
 } pe_plan_call;
 /* One forward function an op kind (plan_ops.c). */
 pe_status pe_plan_forward(const pe_plan_call *c, const pe_op *op, pe_error *err);
+/* A linear op, quantize, linear in one call; op->pair is set. */
+bool pe_plan_pairs(const pe_plan_call *c, const pe_op *op);
+pe_status pe_plan_forward_pair(const pe_plan_call *c, const pe_op *op, pe_error *err);
 /* What a check of the op's output looks at, x and n; of codes: the scales. */
 pe_check_call pe_plan_output(const pe_plan_call *c, const pe_op *op);
 

@@ -141,6 +141,20 @@ static int stretch_begin(const pe_plan *p, int i, int *end)
     return begin;
 }
 
+/* Linear, quantize, linear, with values in between that nobody else reads. */
+static void find_pairs(pe_plan *p)
+{
+    for (int i = 0; i + 2 < p->nops; i++) {
+        pe_op *a = &p->ops[i];
+        const pe_op *codes = a + 1, *b = a + 2;
+        const pe_value *mid = &p->values[a->out], *v = &p->values[codes->out];
+        a->pair = a->kind == PE_OPK_linear && codes->kind == PE_OPK_quantize &&
+                  b->kind == PE_OPK_linear && a->linear->int8 && codes->in[0] == a->out &&
+                  b->in[0] == codes->out && mid->out == PE_OUT_NONE && mid->last == i + 1 &&
+                  v->last == i + 2 && b->act == PE_ACT_NONE;
+    }
+}
+
 /* Values are put into the first slot that is free when they are born; outputs live in the caller's
  * memory and need none. Those that are not local live from the begin of a stretch to the end of
  * one: a later token may still be before the op that an earlier one has passed. */
@@ -166,6 +180,7 @@ pe_status pe_plan_finish(pe_plan *p, pe_error *err)
     if (p->failed) return pe_fail_nomem(err, "the plan of the model", 0);
     find_lifetimes(p);
     find_stretches(p);
+    find_pairs(p);
     /* slot -> first op that may reuse it */
     int *free_from = calloc((size_t)p->nvalues + 1, sizeof *free_from);
     if (!free_from) return pe_fail_nomem(err, "the plan of the model", 0);

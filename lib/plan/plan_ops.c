@@ -102,6 +102,19 @@ static pe_status forward_linear(const pe_plan_call *c, const pe_op *op, pe_error
                          c->queue, err);
 }
 
+bool pe_plan_pairs(const pe_plan_call *c, const pe_op *op)
+{
+    return op->pair && !c->lane->op_ns && /* whoever takes times wants them one by one */
+           pe_linear_pairs(op->linear, op[2].linear, c->queue->backend, rows_of(c, op->out));
+}
+
+pe_status pe_plan_forward_pair(const pe_plan_call *c, const pe_op *op, pe_error *err)
+{
+    pe_codes in = codes_of(c, op->in[0]), mid = codes_of(c, op[1].out);
+    return pe_linear_run_pair(op->linear, op->act, op[2].linear, floats(c, op[2].out), &in, &mid,
+                              rows_of(c, op->out), c->scratch, c->queue, err);
+}
+
 static pe_status attend(pe_queue *q, const pe_op *op, const pe_attention_call *call, pe_error *err)
 {
     return op->s8 ? CALL(attention_s8, *call) : CALL(attention, *call);

@@ -86,7 +86,11 @@ static size_t scratch_nbytes(const pe_plan *p, const pe_backend *b, const extent
         size_t need = 0, rows = stretch ? e->block : e->nrows;
         if ((op->stretch >= 0) != stretch) continue;
         if (op->kind == PE_OPK_linear) need = pe_linear_scratch(op->linear, b, rows, nthreads);
-        else if (op->kind == PE_OPK_attention)
+        if (op->pair) {
+            size_t pair = pe_linear_pair_scratch(op->linear, op[2].linear, b, rows, nthreads);
+            need = pair > need ? pair : need;
+        }
+        if (op->kind == PE_OPK_attention)
             need = b->attention_scratch(b, e->longest, op->head_dim, nthreads);
         most = need > most ? need : most;
     }
@@ -176,9 +180,8 @@ static const pe_op *checked_by(const pe_plan *p, int i)
 }
 
 /* At once on the host; a device only raises a flag, which is read when all ops are done. */
-static pe_status check_output(const pe_plan_call *c, int i, pe_error *err)
+static pe_status check_output(const pe_plan_call *c, int i, const pe_op *blame, pe_error *err)
 {
-    const pe_op *blame = checked_by(c->plan, i);
     const pe_backend *b = c->queue->backend;
     uint32_t bad = 0;
     if (!blame) return PE_OK;
@@ -225,16 +228,36 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Op i and its check. */
+static pe_status run_op(const pe_plan_call *c, int i, pe_error *err)
+{
+    pe_status st = pe_plan_forward(c, &c->plan->ops[i], err);
+    return st ? st : check_output(c, i, checked_by(c->plan, i), err);
+}
+
+/* Ops i to i + 2; the scales of the codes between show, too, what the first would be checked for.
+ */
+static pe_status run_pair(const pe_plan_call *c, int i, pe_error *err)
+{
+    const pe_op *blame = checked_by(c->plan, i + 1);
+    pe_status st = pe_plan_forward_pair(c, &c->plan->ops[i], err);
+    if (!st) st = check_output(c, i + 1, blame ? blame : checked_by(c->plan, i), err);
+    return st ? st : check_output(c, i + 2, checked_by(c->plan, i + 2), err);
+}
+
 /* Ops i0..i1 on the tokens of the call. */
 static pe_status run_ops(const pe_plan_call *c, int i0, int i1, pe_error *err)
 {
     pe_status st = PE_OK;
     uint64_t *op_ns = c->lane->op_ns;
     for (int i = i0; !st && i < i1; i++) {
-        const pe_op *op = &c->plan->ops[i];
         uint64_t start = op_ns ? now_ns() : 0;
-        st = pe_plan_forward(c, op, err);
-        if (!st) st = check_output(c, i, err);
+        if (i + 2 < i1 && pe_plan_pairs(c, &c->plan->ops[i])) {
+            st = run_pair(c, i, err);
+            i += 2;
+            continue;
+        }
+        st = run_op(c, i, err);
         if (!st && op_ns) {
             st = c->queue->backend->sync(c->queue, err);
             op_ns[i] += now_ns() - start;

@@ -6,6 +6,7 @@
 #define PE_TESTS_ISA_IMMINTRIN_H
 
 #include_next <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "tests/isa/tiles.h"
@@ -70,6 +71,31 @@ static inline __m512i pe_emu_maskz_compress_epi32(__mmask16 k, __m512i a)
 }
 #undef _mm512_maskz_compress_epi32
 #define _mm512_maskz_compress_epi32(k, a) pe_emu_maskz_compress_epi32(k, a)
+
+/* Of the forms that kernels use: the part above floor(a); a * 2^floor(b). */
+static inline __m512 pe_emu_reduce_ps(__m512 a)
+{
+    float x[16];
+    _mm512_storeu_ps(x, a);
+    for (int i = 0; i < 16; i++) x[i] = isinf(x[i]) ? 0.0f : x[i] - floorf(x[i]);
+    return _mm512_loadu_ps(x);
+}
+#undef _mm512_reduce_ps
+#define _mm512_reduce_ps(a, how) pe_emu_reduce_ps(a)
+
+static inline __m512 pe_emu_scalef_ps(__m512 a, __m512 b)
+{
+    float x[16], by[16];
+    _mm512_storeu_ps(x, a);
+    _mm512_storeu_ps(by, b);
+    for (int i = 0; i < 16; i++) {
+        if (isnan(by[i])) x[i] = by[i];
+        else x[i] = ldexpf(x[i], by[i] < -300 ? -300 : by[i] > 300 ? 300 : (int)floorf(by[i]));
+    }
+    return _mm512_loadu_ps(x);
+}
+#undef _mm512_scalef_ps
+#define _mm512_scalef_ps(a, b) pe_emu_scalef_ps(a, b)
 
 static inline __m512i pe_emu_cvtps_epi32(__m512 a)
 {
