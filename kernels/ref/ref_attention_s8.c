@@ -20,7 +20,7 @@ static coder coder_of(const float *x, size_t ld, size_t nrows, size_t hd)
     float most = 0;
     for (size_t r = 0; r < nrows; r++) {
         float m = pe_absmax_f32_ref(x + r * ld, hd);
-        if (!(m <= most)) most = m; /* NaN stays: nothing compares with it */
+        if (most == most && !(m <= most)) most = m; /* NaN stays */
     }
     return (coder){ most / 127, most >= PE_S8_LEAST ? 127 / most : 0 };
 }

@@ -149,36 +149,43 @@ static double textbook(const problem *p, size_t row, size_t t, size_t head, size
     return y / sum;
 }
 
-/* Codes at their limits: rows of equal values, one sign, nothing but zeros, denormals; what is not
- * finite spoils its head and no other one. */
+/* A value in the first head of row 0 of queries, keys or values: all of it, or one place. Where it
+ * is not finite it spoils its head, or its query, and no other one. */
+static void s8_extreme(pe_rng *r, size_t part, float value, bool everywhere)
+{
+    pe_pool *pools[] = { NULL };
+    problem p;
+    problem_init(&p, r, 2, 21, 2, 32, 0);
+    p.s8 = true;
+    float *x = part ? p.kv + (part - 1) * 64 : p.q;
+    size_t ld = part ? p.c.ldkv : p.c.ldq, n = p.row_begin[1], at = n / 2;
+    for (size_t t = everywhere ? 0 : at; t < (everywhere ? n : at + 1); t++)
+        for (size_t e = everywhere ? 0 : 3; e < (everywhere ? 32 : 4); e++) x[t * ld + e] = value;
+    check(&p, pools, 1);
+    pe_kernels ref;
+    pe_kernels_select(&ref, 0);
+    float *y = answer(&ref, &p, NULL);
+    for (size_t t = 0; t < p.row_begin[2]; t++)
+        for (size_t e = 0; e < 64; e++) {
+            bool within = t < n && e < 32 && (part || everywhere || t == at);
+            assert_int_equal(isnan(y[t * p.c.ldo + e]) != 0, within && !isfinite(value));
+        }
+    free(y);
+    free(p.q);
+    free(p.kv);
+}
+
+/* Codes at their limits: rows of equal values, one sign, nothing but zeros, denormals, NaN, Inf. */
 static void s8_extremes(void **state)
 {
     static const float all[] = { 1, -1, 0, 1e-39f, 3e38f, 1e-25f, NAN, INFINITY };
     (void)state;
     pe_rng r;
     pe_rng_init(&r, 4, 4, 0);
-    pe_pool *pools[] = { NULL };
     for (size_t part = 0; part < 3; part++)
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-            problem p;
-            problem_init(&p, &r, 2, 21, 2, 32, 0);
-            p.s8 = true;
-            float *x = part ? p.kv + (part - 1) * 64 : p.q;
-            size_t ld = part ? p.c.ldkv : p.c.ldq;
-            for (size_t t = 0; t < p.row_begin[1]; t++)
-                for (size_t e = 0; e < 32; e++) x[t * ld + e] = all[i];
-            check(&p, pools, 1);
-            pe_kernels ref;
-            pe_kernels_select(&ref, 0);
-            float *y = answer(&ref, &p, NULL);
-            for (size_t t = 0; t < p.row_begin[2]; t++)
-                for (size_t e = 0; e < 64; e++) {
-                    bool spoilt = !isfinite(all[i]) && t < p.row_begin[1] && e < 32;
-                    assert_int_equal(isnan(y[t * p.c.ldo + e]) != 0, spoilt);
-                }
-            free(y);
-            free(p.q);
-            free(p.kv);
+            s8_extreme(&r, part, all[i], true);
+            s8_extreme(&r, part, all[i], false);
         }
 }
 
