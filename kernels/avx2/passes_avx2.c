@@ -7,6 +7,10 @@
 
 #include "kernels/variants.h"
 
+/* Weights between those that a pass computes on and those it asks for: what the hardware fetches by
+ * itself comes too late for loops with so many instructions a vector. */
+enum { PASS_AHEAD = 512 };
+
 /* Comparisons of floats, so that NaN is neither below, nor inside, nor equal. */
 typedef struct bounds {
     __m256 mask, lo, hi;
@@ -46,6 +50,7 @@ size_t pe_magnitude_bracket_avx2(float *mid, size_t *nmid, const float *x, size_
                  _mm256_set1_ps(hi) };
     size_t count = 0, found = *nmid, i = 0;
     for (; i + 32 <= n; i += 32) {
+        __builtin_prefetch(x + i + PASS_AHEAD);
         __m256 a[4];
         unsigned in[4];
         for (size_t j = 0; j < 4; j++) {
@@ -67,6 +72,7 @@ size_t pe_zero_below_avx2(float *x, size_t n, float t)
     size_t equal = 0, i = 0;
     for (; i + 8 <= n; i += 8) {
         __m256 v = _mm256_loadu_ps(x + i), a = _mm256_and_ps(v, b.mask);
+        __builtin_prefetch(x + i + PASS_AHEAD, 1);
         _mm256_storeu_ps(x + i, _mm256_andnot_ps(_mm256_cmp_ps(a, b.lo, _CMP_LT_OQ), v));
         equal += (size_t)__builtin_popcount(
             (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b.lo, _CMP_EQ_OQ)));
@@ -98,6 +104,7 @@ static size_t prune_of4(float *x, size_t n, int keep)
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         __m256i v = _mm256_loadu_si256((const void *)(x + i)), a = _mm256_and_si256(v, mask);
+        __builtin_prefetch(x + i + PASS_AHEAD, 1);
         __m256i rank = outranked(_mm256_setzero_si256(), a, _mm256_shuffle_epi32(a, 0x39), tie1);
         rank = outranked(rank, a, _mm256_shuffle_epi32(a, 0x4e), tie2);
         rank = outranked(rank, a, _mm256_shuffle_epi32(a, 0x93), tie3);
@@ -112,6 +119,7 @@ static size_t prune_of8(float *x, size_t n, int keep)
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         __m256i v = _mm256_loadu_si256((const void *)(x + i)), a = _mm256_and_si256(v, mask);
+        __builtin_prefetch(x + i + PASS_AHEAD, 1);
         __m256i rank = _mm256_setzero_si256();
 #pragma GCC unroll 7
         for (int step = 1; step < 8; step++) {

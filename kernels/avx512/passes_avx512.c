@@ -7,6 +7,10 @@
 
 #include "kernels/variants.h"
 
+/* Weights between those that a pass computes on and those it asks for: what the hardware fetches by
+ * itself comes too late for loops with so many instructions a vector. */
+enum { PASS_AHEAD = 512 };
+
 static inline __m512i bits16(const float *x)
 {
     return _mm512_loadu_si512(x);
@@ -51,6 +55,7 @@ size_t pe_magnitude_bracket_avx512(float *mid, size_t *nmid, const float *x, siz
     __m512i low = _mm512_set1_epi32(bits_of(lo)), high = _mm512_set1_epi32(bits_of(hi));
     size_t below = 0, at = *nmid, i = 0;
     for (; i + 16 <= n; i += 16) {
+        __builtin_prefetch(x + i + PASS_AHEAD);
         __m512i a = magnitude16(bits16(x + i));
         __mmask16 under = _mm512_cmpgt_epi32_mask(low, a);
         __mmask16 in = (__mmask16) ~(_mm512_cmpgt_epi32_mask(a, high) | under);
@@ -69,6 +74,7 @@ size_t pe_zero_below_avx512(float *x, size_t n, float t)
     size_t equal = 0, i = 0;
     for (; i + 16 <= n; i += 16) {
         __m512i v = bits16(x + i);
+        __builtin_prefetch(x + i + PASS_AHEAD, 1);
         __m512 a = _mm512_castsi512_ps(magnitude16(v));
         __mmask16 keep = (__mmask16)~_mm512_cmp_ps_mask(a, limit, _CMP_LT_OQ);
         _mm512_storeu_si512(x + i, _mm512_maskz_mov_epi32(keep, v));
@@ -95,6 +101,7 @@ static inline size_t prune_groups(float *x, size_t n, int keep, const int of)
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
         __m512i v = bits16(x + i), a = magnitude16(v), rank = _mm512_setzero_si512();
+        __builtin_prefetch(x + i + PASS_AHEAD, 1);
 #pragma GCC unroll 7
         for (int step = 1; step < of; step++) {
             __m512i from = _mm512_add_epi32(place, _mm512_set1_epi32(step));
