@@ -30,6 +30,10 @@ cudaError_t pe_cu_quantize_rows(const pe_quantize_call *c, cudaStream_t s);
  * beyond). */
 cudaError_t pe_cu_attention(const pe_attention_call *c, size_t longest, size_t most_queries,
                             cudaStream_t s);
+/* Between int8 codes, with the same limits. The answer to a query that, or whose keys or values in
+ * that head, hold NaN or Inf is the NaN of <math.h>. */
+cudaError_t pe_cu_attention_s8(const pe_attention_call *c, size_t longest, size_t most_queries,
+                               cudaStream_t s);
 /* y[i] = x[rows[i]], rows of d. */
 cudaError_t pe_cu_gather_rows(float *y, const float *x, const uint32_t *rows, size_t m, size_t d,
                               cudaStream_t s);

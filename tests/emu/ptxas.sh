@@ -10,7 +10,7 @@ if ! command -v nvcc >/dev/null 2>&1; then
 fi
 ceiling() { # file -> most registers of a thread: 65536 / 168 = 3 blocks of 128 threads an SM
     case $1 in
-    attention | linear_w8 | linear_bitmask_f16 | norm) echo 168 ;;
+    attention | attention_s8 | linear_w8 | linear_bitmask_f16 | norm) echo 168 ;;
     *) echo 128 ;;
     esac
 }
@@ -39,8 +39,11 @@ has() { # source, instruction: in its PTX
 check int8-mma has linear_s8 'mma\.sync\.aligned\.m16n8k32\.row\.col\.s32\.s8\.s8\.s32'
 check int8-cp-async has linear_s8 'cp\.async\.cg\.shared\.global'
 check int8-ldmatrix has linear_s8 'ldmatrix\.sync\.aligned\.m8n8\.x4'
+check attention-scores has attention_s8 'mma\.sync\.aligned\.m16n8k32\.row\.col\.s32\.s8\.s8\.s32'
+check attention-values has attention_s8 'mma\.sync\.aligned\.m16n8k32\.row\.col\.s32\.u8\.s8\.s32'
+check attention-ldmatrix has attention_s8 'ldmatrix\.sync\.aligned\.m8n8\.x4'
 check few-dot has linear_s8_few 'dp4a\.s32\.s32|mma\.sync'
-for name in linear_s8_few linear_w8 quantize quantize_weights stats select; do
+for name in attention_s8 linear_s8_few linear_w8 quantize quantize_weights stats select; do
     check "$name-vector-loads" has "$name" 'ld\.global(\.[a-zA-Z0-9_:]+)*\.v4'
 done
 exit $failed

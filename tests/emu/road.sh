@@ -1,7 +1,8 @@
 #!/bin/bash
 # tests/emu/road.sh - the whole road on the emulated GPU: prune, calibrate, quantize, run and evaluate
-# the shipped model with --device emu, beside the CPU. Masks and int8 weights are equal to the byte;
-# where floats are added in cuBLASLt's order, answers and measured scales are within 1e-5.
+# the shipped model with --device emu, beside the CPU. Masks, int8 weights and the hidden states of int8
+# models are equal to the byte; where floats are added in cuBLASLt's order, answers and measured scales
+# are within 1e-5.
 # Read next: docs/gpu.md.
 set -u
 . tests/emu/checks.sh
@@ -13,6 +14,7 @@ export XDG_CACHE_HOME="$TMP/cache"
 head -65 $data/sentiment-dev.tsv >"$TMP/rows.tsv" # a header and 64 rows
 sed 1d "$TMP/rows.tsv" | cut -f2 >"$TMP/texts"
 head -8 "$TMP/texts" >"$TMP/few"
+head -2 "$TMP/texts" >"$TMP/two"
 
 name_of() { [ "$1" = cpu ] && echo cpu || echo "$gpu"; }
 both() { # name, tool, words: the checkpoints that both devices write are equal
@@ -30,6 +32,22 @@ answers() { # model, texts, tolerance, words for the device...: equal or near an
     code_of 0 "$BIN/pe-run" "$model" --json --device "$gpu" "$@" <"$texts" || return 1
     near "$TMP/cpu.json" "$TMP/out" "$most"
 }
+hidden() { # file of --dump: the bytes of all hidden states in it
+    local data from to
+    data=$((8 + $(od -An -tu8 -N8 "$1")))
+    head -c "$data" "$1" | grep -aoE '\.hidden_[0-9]+":\{[^}]*\}' | sed 's/.*\[//; s/\].*//; s/,/ /' |
+        while read -r from to; do
+            tail -c +$((data + from + 1)) "$1" | head -c $((to - from))
+        done
+}
+same_hidden() { # int8 model
+    local device
+    for device in cpu gpu; do
+        code_of 0 "$BIN/pe-run" "$1" --json --device "$(name_of $device)" --dump "$TMP/$device-dump" <"$TMP/two" || return 1
+        hidden "$TMP/$device-dump" >"$TMP/$device-hidden"
+    done
+    [ -s "$TMP/gpu-hidden" ] && cmp "$TMP/cpu-hidden" "$TMP/gpu-hidden"
+}
 
 # selection, patterns and layouts
 check prune-layer both p50 pe-prune $model --sparsity 0.5
@@ -42,6 +60,7 @@ check prune-ell both ell pe-prune $model --sparsity 0.7 --pattern 16x16 --layout
 
 # codes, scales and ranges
 check quantize both q8 pe-quantize $model
+check quantize-float-attention both f8 pe-quantize $model --attention float
 check quantize-pruned both s8 pe-quantize "$TMP/cpu-p14"
 check quantize-bitmask both m8 pe-quantize "$TMP/cpu-p50"
 check quantize-w8a16 both w8 pe-quantize $model --scheme w8a16
@@ -59,10 +78,14 @@ check calibrated-all test "$(wc -l <"$TMP/gpu-ranges")" -eq 24
 # answers
 check run-f32 answers $model "$TMP/few" 1e-5
 check run-int8 answers "$TMP/cpu-q8" "$TMP/texts" 1e-5
+check run-float-attention answers "$TMP/cpu-f8" "$TMP/few" 1e-5
 check run-static answers "$TMP/cpu-st" "$TMP/few" 1e-5
 check run-w8a16 answers "$TMP/cpu-w8" "$TMP/few" 1e-5
 check run-int8-blocks answers "$TMP/cpu-s8" "$TMP/few" 1e-5
 check run-int8-bitmask answers "$TMP/cpu-m8" "$TMP/few" 1e-5
+for int8 in q8 f8 st s8 m8; do
+    check hidden-$int8 same_hidden "$TMP/cpu-$int8"
+done
 for layout in dense csr bsr blocked-ell; do
     check run-as-$layout answers "$TMP/cpu-bsr" "$TMP/few" 1e-5 --exec-layout $layout
 done

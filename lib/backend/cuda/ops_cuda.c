@@ -26,16 +26,30 @@ static pe_status cuda_quantize_rows(pe_queue *q, const pe_quantize_call *c, pe_e
                          err);
 }
 
-static pe_status cuda_attention(pe_queue *q, const pe_attention_call *c, pe_error *err)
+typedef cudaError_t attention_kernel(const pe_attention_call *c, size_t longest,
+                                     size_t most_queries, cudaStream_t s);
+
+static pe_status attend(attention_kernel *kernel, const char *op, pe_queue *q,
+                        const pe_attention_call *c, pe_error *err)
 {
-    cudaError_t e = pe_cu_attention(c, c->longest, c->q_begin ? c->most_queries : c->longest,
-                                    pe_cuda_stream(q));
+    cudaError_t e =
+        kernel(c, c->longest, c->q_begin ? c->most_queries : c->longest, pe_cuda_stream(q));
     if (e == cudaErrorNotSupported)
         return pe_fail(err, PE_E_UNSUPPORTED,
                        "device %s: attention over %zu tokens with heads of %zu; it has up to 4096 "
                        "and 256",
                        q->backend->name, c->longest, c->head_dim);
-    return pe_cuda_check(e, device_of(q), "attention", err);
+    return pe_cuda_check(e, device_of(q), op, err);
+}
+
+static pe_status cuda_attention(pe_queue *q, const pe_attention_call *c, pe_error *err)
+{
+    return attend(pe_cu_attention, "attention", q, c, err);
+}
+
+static pe_status cuda_attention_s8(pe_queue *q, const pe_attention_call *c, pe_error *err)
+{
+    return attend(pe_cu_attention_s8, "attention_s8", q, c, err);
 }
 
 static pe_status cuda_gather_rows(pe_queue *q, const pe_gather_call *c, pe_error *err)
@@ -77,6 +91,7 @@ void pe_cuda_fill_ops(pe_backend *b)
     b->layernorm = cuda_layernorm;
     b->quantize_rows = cuda_quantize_rows;
     b->attention = cuda_attention;
+    b->attention_s8 = cuda_attention_s8;
     b->gather_rows = cuda_gather_rows;
     b->mean_pool = cuda_mean_pool;
     b->l2_normalize = cuda_l2_normalize;
