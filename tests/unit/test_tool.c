@@ -197,6 +197,19 @@ static void test_signals(void **state)
     assert_int_equal(scratch_drop(folder), 0);
 }
 
+/* An output that was begun goes as well when the tool ends with an error. */
+static int failed_halfway(void *arg)
+{
+    pe_outdir *d = NULL;
+    pe_error err = { 0 };
+    (void)arg;
+    start(NULL);
+    if (pe_outdir_open(&d, scratch_path(folder, "out"), false, NULL)) return 99;
+    if (pe_outdir_put(d, "config.json", "{}", 2, NULL)) return 98;
+    pe_fail(&err, PE_E_INPUT, "file: found x");
+    pe_tool_fail(&err);
+}
+
 /* What the parent ignores stays ignored (nohup). */
 static int ignored(void *arg)
 {
@@ -209,8 +222,10 @@ static int ignored(void *arg)
 
 static int shrunken_file(void *arg)
 {
+    pe_outdir *d = NULL;
     (void)arg;
     start(NULL);
+    if (pe_outdir_open(&d, scratch_path(folder, "out"), false, NULL)) return 97;
     FILE *f = tmpfile();
     if (!f || ftruncate(fileno(f), 4096)) return 99;
     volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fileno(f), 0);
@@ -218,15 +233,21 @@ static int shrunken_file(void *arg)
     return p[0];
 }
 
-static void test_odd_signals(void **state)
+static void test_odd_ends(void **state)
 {
     (void)state;
     captured c;
     capture(&c, ignored, NULL);
     assert_int_equal(c.code, 0);
+    folder = scratch_new();
     capture(&c, shrunken_file, NULL);
     assert_int_equal(c.code, 3);
     assert_non_null(strstr(c.err, "pe-test: error: an input file became shorter"));
+    assert_int_equal(scratch_count(folder), 0);
+    capture(&c, failed_halfway, NULL);
+    assert_int_equal(c.code, 3);
+    assert_int_equal(scratch_count(folder), 0);
+    assert_int_equal(scratch_drop(folder), 0);
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -261,7 +282,7 @@ int main(void)
         cmocka_unit_test(test_messages),      cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_full_stdout),   cmocka_unit_test(test_progress),
         cmocka_unit_test(test_progress_line), cmocka_unit_test(test_table),
-        cmocka_unit_test(test_signals),       cmocka_unit_test(test_odd_signals),
+        cmocka_unit_test(test_signals),       cmocka_unit_test(test_odd_ends),
         cmocka_unit_test(test_max_ram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
