@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <glob.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +200,59 @@ static void test_signals(void **state)
     assert_int_equal(scratch_drop(folder), 0);
 }
 
+enum { NFILES = 800 }; /* so many that removing them takes a while */
+
+static _Atomic bool watching;
+
+/* Another thread, which fails as soon as it sees the output go away. */
+static void *fail_when_gone(void *newest)
+{
+    pe_error err = { 0 };
+    atomic_store(&watching, true);
+    while (!access(newest, F_OK)) continue;
+    pe_fail(&err, PE_E_WRITE, "output: vanished");
+    pe_tool_fail(&err);
+}
+
+static int overtaken(void *arg)
+{
+    static char newest[4096];
+    pe_outdir *d = NULL;
+    pthread_t thread;
+    (void)arg;
+    if (chdir(folder)) return 96;
+    start(NULL);
+    if (pe_outdir_open(&d, "out", false, NULL)) return 99;
+    for (int i = 0; i < NFILES; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "%d", i);
+        if (pe_outdir_put(d, name, "", 0, NULL)) return 98;
+    }
+    glob_t found;
+    if (glob(".out*/799", 0, NULL, &found) || found.gl_pathc != 1) return 97;
+    snprintf(newest, sizeof newest, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    if (pthread_create(&thread, NULL, fail_when_gone, newest)) return 95;
+    while (!atomic_load(&watching)) continue;
+    raise(SIGTERM);
+    return 94;
+}
+
+/* What fails because a signal is ending the tool does not decide how it ends. */
+static void test_signal_wins(void **state)
+{
+    (void)state;
+    captured c;
+    folder = scratch_new();
+    for (int round = 0; round < 10; round++) {
+        capture(&c, overtaken, NULL);
+        assert_int_equal(c.code, 143);
+        assert_string_equal(c.err, "");
+        assert_int_equal(scratch_count(folder), 0);
+    }
+    assert_int_equal(scratch_drop(folder), 0);
+}
+
 /* An output that was begun goes as well when the tool ends with an error. */
 static int failed_halfway(void *arg)
 {
@@ -282,8 +338,8 @@ int main(void)
         cmocka_unit_test(test_messages),      cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_full_stdout),   cmocka_unit_test(test_progress),
         cmocka_unit_test(test_progress_line), cmocka_unit_test(test_table),
-        cmocka_unit_test(test_signals),       cmocka_unit_test(test_odd_ends),
-        cmocka_unit_test(test_max_ram),
+        cmocka_unit_test(test_signals),       cmocka_unit_test(test_signal_wins),
+        cmocka_unit_test(test_odd_ends),      cmocka_unit_test(test_max_ram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
