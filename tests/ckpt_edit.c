@@ -75,20 +75,23 @@ static void add_scalar(edit_job *j, const char *module, const char *leaf, pe_dty
 static void add_quantized(edit_job *j, const char *module, const float *w, const uint64_t *shape)
 {
     char name[200];
-    uint64_t column[2] = { shape[0], 1 };
-    size_t n = shape[0], k = shape[1];
+    uint64_t column[2] = { j->e->one_scale ? 1 : shape[0], 1 };
+    size_t len = j->e->one_scale ? shape[0] * shape[1] : shape[1]; /* weights of a scale */
     snprintf(name, sizeof name, "%s.weight", module);
     int8_t *q = add(j, name, PE_I8, 2, shape)->data;
     snprintf(name, sizeof name, "%s.weight_scale", module);
     float *scale = add(j, name, PE_F32, 2, column)->data;
-    for (size_t r = 0; r < n; r++) {
+    for (size_t r = 0; r < column[0]; r++) {
         float most = 0;
-        for (size_t i = 0; i < k; i++) most = fmaxf(most, fabsf(w[r * k + i]));
+        for (size_t i = 0; i < len; i++) most = fmaxf(most, fabsf(w[r * len + i]));
         scale[r] = most > 0 ? most / 127.0f : 1.0f;
-        for (size_t i = 0; i < k; i++) q[r * k + i] = (int8_t)rintf(w[r * k + i] / scale[r]);
+        for (size_t i = 0; i < len; i++) q[r * len + i] = (int8_t)rintf(w[r * len + i] / scale[r]);
+        if (is(j->e->scale, name)) scale[r] *= j->e->factor, j->matched = true;
     }
     float input = 0.06f;
     int8_t zero = -9;
+    snprintf(name, sizeof name, "%s.input_scale", module);
+    if (is(j->e->scale, name)) input *= j->e->factor, j->matched = true;
     if (j->e->int8 == CKPT_STATIC || j->e->int8 == CKPT_ASYMMETRIC)
         add_scalar(j, module, "input_scale", PE_F32, &input);
     if (j->e->int8 == CKPT_ASYMMETRIC) add_scalar(j, module, "input_zero_point", PE_I8, &zero);
@@ -104,7 +107,8 @@ static void add_rounded(edit_job *j, const char *module, const float *w, const u
     const float *scale = j->t[first + 1].data;
     snprintf(name, sizeof name, "%s.weight", module);
     float *out = add(j, name, PE_F32, 2, shape)->data;
-    for (size_t i = 0; i < shape[0] * k; i++) out[i] = (float)q[i] * scale[i / k];
+    for (size_t i = 0; i < shape[0] * k; i++)
+        out[i] = (float)q[i] * scale[j->e->one_scale ? 0 : i / k];
     free(j->t[first].data);
     free(j->t[first + 1].data);
     j->t[first] = j->t[first + 2];

@@ -3,6 +3,7 @@
 #ifndef PE_TESTS_CKPT_EDIT_H
 #define PE_TESTS_CKPT_EDIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* CKPT_ROUNDED: float weights that are code * scale, what CKPT_WEIGHTS_ONLY executes. */
@@ -21,10 +22,11 @@ typedef struct ckpt_edit {
     const char *rename[2]; /* from, to */
     const char *poison;    /* its last element becomes NaN */
     const char *shorten;   /* its first dimension is one less */
-    const char *scale;     /* its elements times factor */
+    const char *scale;     /* its elements times factor; also of what int8 makes */
     float factor;
     const char *config;     /* JSON object, laid over config.json; null removes a key */
     ckpt_int8 int8;         /* linear layers as another tool's int-quantized */
+    bool one_scale;         /* a weight_scale for the whole matrix, not for each output */
     int zero_blocks_of_10;  /* so many of ten 1x4 blocks of each linear layer are zero */
     const char *keep_float; /* module that is not quantized */
 } ckpt_edit;

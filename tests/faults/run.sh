@@ -2,7 +2,7 @@
 # tests/faults/run.sh - plants faults in a copy of the code, one at a time, and counts how many the tests catch.
 # Read next: tests/faults/faults.txt (the faults). Called by `make faults`.
 #
-# tests/faults/run.sh [-n FIRST[-LAST]] [FAULT...]   (numbers or words of the description)
+# tests/faults/run.sh [FAULT...]   (numbers, ranges as 10-20, or words of the file or description)
 # A fault counts as caught when a test fails or a build refuses it. A fault whose edit changes
 # nothing is stale and fails the run. Exit 0 when at least nine in ten are caught.
 set -u
@@ -28,15 +28,25 @@ caught() {
     grep -m 1 -E 'FAILED' "$work/test.log" | awk '{ print "    by " $1 }'
 }
 
+# wanted NUMBER "FILE WHAT" FAULT...: is it one of those asked for?
+wanted() {
+    local number=$1 text=$2 fault
+    shift 2
+    [ $# -gt 0 ] || return 0
+    for fault; do
+        if [[ $fault =~ ^([0-9]+)(-([0-9]+))?$ ]]; then
+            [ "$number" -lt "${BASH_REMATCH[1]}" ] || [ "$number" -gt "${BASH_REMATCH[3]:-${BASH_REMATCH[1]}}" ] || return 0
+        elif [[ $text == *"$fault"* ]]; then return 0
+        fi
+    done
+    return 1
+}
+
 total=0 found=0 stale=0
 while IFS=$'\t' read -r file edit hint what; do
     case $file in '' | '#'*) continue ;; esac
-    if [ $# -gt 0 ]; then
-        wanted=
-        for word in "$@"; do case "$((total + 1)) $file $what" in *"$word"*) wanted=1 ;; esac; done
-        if [ -z "$wanted" ]; then total=$((total + 1)); continue; fi
-    fi
     total=$((total + 1))
+    wanted $total "$file $what" "$@" || continue
     cp -p "$file" "$work/original" || { stale=$((stale + 1)); continue; }
     sed -E -i "$edit" "$file"
     if cmp -s "$file" "$work/original"; then

@@ -1,6 +1,7 @@
 /* tests/golden/test_run_dump.c - the golden models through the tool: pe-run --ids with padding on
- * either side, --dump compared with what transformers gave for the rows as they were padded.
- * Read next: tools/pe-run.c, tests/golden/test_models.c. */
+ * either side, --dump and the words for a mask compared with what transformers gave for the rows as
+ * they were padded. Read next: tools/pe-run.c, tests/golden/test_models.c. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,8 +127,97 @@ static void test_all(void **state)
         for (size_t c = 0; c < 3; c++) run_case(models[m], cases[c]);
 }
 
+/* The masked model with a vocabulary in which the token `mask` is [MASK]. */
+static void write_masked(const char *dir, int mask)
+{
+    char command[9000], path[4200];
+    snprintf(command, sizeof command,
+             "mkdir -p '%s' && cp " MODELS "bert_mlm/config.json " MODELS "bert_mlm/model* '%s'",
+             dir, dir);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof path, "%s/vocab.txt", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("[PAD]\n[UNK]\n[CLS]\n[SEP]\n", f);
+    for (int i = 4; i < 67; i++)
+        if (i == mask) fputs("[MASK]\n", f);
+        else fprintf(f, "w%d\n", i);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Two best words of a place: ids, and the share of the first. */
+static void check_best(const json_t *top, const float *x, size_t n)
+{
+    size_t best = 0, next;
+    double sum = 0;
+    assert_int_equal(json_array_size(top), 2);
+    for (size_t i = 1; i < n; i++) best = x[i] > x[best] ? i : best;
+    next = best == 0;
+    for (size_t i = 0; i < n; i++) next = i != best && x[i] > x[next] ? i : next;
+    for (size_t i = 0; i < n; i++) sum += exp((double)(x[i] - x[best]));
+    assert_int_equal(gold_num(json_array_get(top, 0), "id"), best);
+    assert_int_equal(gold_num(json_array_get(top, 1), "id"), next);
+    gold_near(gold_num(json_array_get(top, 0), "score"), 1 / sum, 1e-4, 0, "score");
+}
+
+/* Row r of the answers: an entry for each place of the row as given that holds `mask`. */
+static size_t check_masks(const json_t *masks, gold_tensors in, gold_tensors want,
+                          const char *label, size_t r, int mask)
+{
+    char name[64];
+    size_t n, all, found = 0;
+    snprintf(name, sizeof name, "%s.input_ids", label);
+    const int32_t *ids = gold_tensor(in, name, &n);
+    size_t width = dim(in, name, 1);
+    snprintf(name, sizeof name, "%s.logits", label);
+    const float *logits = gold_tensor(want, name, &all);
+    size_t nwords = all / n;
+    for (size_t i = r * width; i < (r + 1) * width; i++) {
+        if (ids[i] != mask) continue;
+        const json_t *entry = json_array_get(masks, found++);
+        assert_int_equal(gold_num(entry, "place"), i - r * width);
+        check_best(json_object_get(entry, "top"), logits + i * nwords, nwords);
+    }
+    assert_int_equal(json_array_size(masks), found);
+    return found;
+}
+
+static size_t run_masked(const char *label, int mask)
+{
+    static char line[1 << 16];
+    char command[16000], dir[4096], ids[4096];
+    gold_tensors in = gold_tensors_open(MODELS "bert_mlm/inputs.safetensors");
+    gold_tensors want = gold_tensors_open(MODELS "bert_mlm/expected.safetensors");
+    size_t found = 0;
+    snprintf(dir, sizeof dir, "%s", scratch_path(folder, "masked"));
+    snprintf(ids, sizeof ids, "%s", scratch_path(folder, "ids.jsonl"));
+    write_masked(dir, mask);
+    size_t rows = write_ids(ids, in, label);
+    snprintf(command, sizeof command, "'%s' '%s' --ids '%s' --json --top 2", tool, dir, ids);
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    for (size_t r = 0; r < rows; r++) {
+        assert_non_null(fgets(line, sizeof line, f));
+        json_t *o = json_loads(line, 0, NULL);
+        found += check_masks(json_object_get(o, "masks"), in, want, label, r, mask);
+        json_decref(o);
+    }
+    assert_int_equal(pclose(f), 0);
+    gold_tensors_close(want);
+    gold_tensors_close(in);
+    return found;
+}
+
+/* Each [MASK] with its place and words: two in a row, one, none; a row padded on the left. */
+static void test_masks(void **state)
+{
+    (void)state;
+    assert_int_equal(run_masked("a", 51), 3);
+    assert_int_equal(run_masked("c", 48), 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_all) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_all), cmocka_unit_test(test_masks) };
     return cmocka_run_group_tests(tests, find_tool, drop_folder);
 }

@@ -183,14 +183,13 @@ static void test_mixed(void **state)
 
 /* Weight-only int8 is the float model with code * scale: the same bits as a float checkpoint of
  * them. */
-static void test_weight_only_is_dequantized(void **state)
+static void check_dequantized(bool one_scale)
 {
     size_t n, m;
-    (void)state;
-    pe_model *weights =
-        open_model(edited(GOLDEN "bert_cls", &(ckpt_edit){ .int8 = CKPT_WEIGHTS_ONLY }), NULL);
-    pe_model *plain =
-        open_model(edited(GOLDEN "bert_cls", &(ckpt_edit){ .int8 = CKPT_ROUNDED }), NULL);
+    ckpt_edit int8 = { .int8 = CKPT_WEIGHTS_ONLY, .one_scale = one_scale },
+              rounded = { .int8 = CKPT_ROUNDED, .one_scale = one_scale };
+    pe_model *weights = open_model(edited(GOLDEN "bert_cls", &int8), NULL);
+    pe_model *plain = open_model(edited(GOLDEN "bert_cls", &rounded), NULL);
     assert_string_equal(pe_model_get_info(weights)->weights, "int8 weights");
     assert_string_equal(pe_model_get_info(plain)->weights, "f32");
     rows r = draw_rows(pe_model_get_info(plain));
@@ -202,6 +201,13 @@ static void test_weight_only_is_dequantized(void **state)
     free(r.ids);
     pe_model_close(weights);
     pe_model_close(plain);
+}
+
+static void test_weight_only_is_dequantized(void **state)
+{
+    (void)state;
+    check_dequantized(false);
+    check_dequantized(true);
 }
 
 typedef struct taps {

@@ -253,6 +253,60 @@ static void test_flips_and_gate(void **state)
     pe_eval_set_close(set);
 }
 
+/* The gate's answer for `lost` of six rows that became wrong, against a margin. */
+static json_t *gate_of(pe_error *err, pe_status want, size_t lost, double max_drop)
+{
+    static const float right[] = { 9, 0, 0, 9, 9, 0, 0, 9, 9, 0, 0, 9 };
+    float out[12];
+    pe_eval_set *set = open_rows("label\ttext\nA\tx\nB\ty\nA\tz\nB\tx\nA\tx\nB\tx\n", NULL);
+    pe_eval_params p = { .max_drop = max_drop };
+    json_t *o = NULL;
+
+    for (size_t i = 0; i < 12; i++) out[i] = i < 2 * lost ? 9 - right[i] : right[i];
+    pe_scores *s = scores(set, PE_TASK_CLASSIFY, 2, 2, out);
+    pe_scores *b = scores(set, PE_TASK_CLASSIFY, 2, 2, right);
+    assert_int_equal(pe_eval_report(&o, set, s, b, &p, err), want);
+    pe_scores_free(s);
+    pe_scores_free(b);
+    pe_eval_set_close(set);
+    return o;
+}
+
+static void says(const pe_error *err, const char *fmt, ...)
+{
+    char want[200];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(want, sizeof want, fmt, ap);
+    va_end(ap);
+    if (!strstr(err->text, want)) fail_msg("expected '%s' in: %s", want, err->text);
+}
+
+/* A refusal names the bound that decided, and how many rows would decide where these cannot. */
+static void test_gate_messages(void **state)
+{
+    pe_error err = { 0 };
+    json_t *o = gate_of(&err, PE_E_NEGATIVE, 5, 0.1);
+
+    (void)state;
+    says(&err, "accuracy dropped by %.4f, at least %.4f with 95 %%", 5.0 / 6,
+         pe_tango(6, 5, 0, 0.95).lower);
+    says(&err, "at most 0.1;");
+    json_decref(o);
+    o = gate_of(&err, PE_E_INCONCLUSIVE, 1, 0.1);
+    says(&err, "between %.4f and %.4f", pe_tango(6, 1, 0, 0.95).lower,
+         pe_tango(6, 1, 0, 0.95).upper);
+    says(&err, "6 rows cannot tell; about %d rows would decide",
+         (int)pe_tango_rows(6, 1, 0, 0.95, 0.1));
+    NEAR(at(o, "gate", "rows_to_decide", NULL), (double)pe_tango_rows(6, 1, 0, 0.95, 0.1));
+    json_decref(o);
+    o = gate_of(&err, PE_E_INCONCLUSIVE, 3, 0.5); /* the margin itself */
+    says(&err, "no number of rows would");
+    assert_true(json_is_null(json_object_get(json_object_get(o, "gate"), "rows_to_decide")));
+    json_decref(o);
+}
+
 static void refused(const char *rows, pe_eval_task task, const char *says)
 {
     pe_eval_set *set = open_rows(rows, NULL);
@@ -283,7 +337,7 @@ int main(void)
         cmocka_unit_test(test_tokens),     cmocka_unit_test(test_multilabel),
         cmocka_unit_test(test_regress),    cmocka_unit_test(test_embed),
         cmocka_unit_test(test_pairs),      cmocka_unit_test(test_flips_and_gate),
-        cmocka_unit_test(test_bad_labels),
+        cmocka_unit_test(test_bad_labels), cmocka_unit_test(test_gate_messages),
     };
 
     return cmocka_run_group_tests(tests, make_folder, drop_folder);

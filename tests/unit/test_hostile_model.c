@@ -161,6 +161,9 @@ static void test_quantized(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         refuse_edit("bert_cls", (ckpt_edit){ .int8 = CKPT_DYNAMIC, .config = rows[i].config },
                     rows[i].want, rows[i].word, NULL);
+    refuse_edit("bert_cls",
+                (ckpt_edit){ .scale = QUERY ".weight_scale", .factor = -1, .int8 = CKPT_DYNAMIC },
+                PE_E_INPUT, QUERY ".weight_scale", "negative scale");
     refuse_edit("bert_cls", (ckpt_edit){ .poison = "classifier.bias", .int8 = CKPT_DYNAMIC },
                 PE_E_INPUT, "classifier.bias", "NaN");
 }

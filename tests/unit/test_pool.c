@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <xmmintrin.h>
 
 #include "lib/base/ncores.h"
@@ -100,6 +101,34 @@ static void test_after_sleep(void **state)
         pe_pool_run(pool, 50, add_task, &sum);
         assert_int_equal(atomic_load(&sum), 50 * 51 / 2);
     }
+    pe_pool_free(pool);
+}
+
+/* Both threads are inside of a task before either ends; the worker's ends long after the caller's,
+ * which then sleeps and must be woken. */
+static void meet_task(void *arg, size_t index, int worker)
+{
+    struct timespec late = { .tv_nsec = 3000000 };
+    (void)index;
+    atomic_fetch_add((_Atomic int *)arg, 1);
+    while (atomic_load((_Atomic int *)arg) < 2) sched_yield();
+    if (worker != 0) nanosleep(&late, NULL);
+}
+
+static void test_sleepers_are_woken(void **state)
+{
+    (void)state;
+    pe_pool *pool = NULL;
+    assert_int_equal(pe_pool_new(&pool, 2, NULL), PE_OK);
+    alarm(30); /* a thread that nobody wakes would wait for ever */
+    for (int round = 0; round < 10; round++) {
+        struct timespec idle = { .tv_nsec = 2000000 };
+        _Atomic int inside = 0;
+        nanosleep(&idle, NULL); /* the worker sleeps, too */
+        pe_pool_run(pool, 2, meet_task, &inside);
+        assert_int_equal(atomic_load(&inside), 2);
+    }
+    alarm(0);
     pe_pool_free(pool);
 }
 
@@ -193,6 +222,7 @@ static void test_ncores_follows_affinity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sleepers_are_woken), /* first: the others would hang */
         cmocka_unit_test(test_each_task_once),
         cmocka_unit_test(test_many_short_loops),
         cmocka_unit_test(test_after_sleep),

@@ -1,5 +1,6 @@
 /* tests/unit/test_quantize.c - a whole checkpoint to int8: every scale and code against the float
- * weights it came from, and what a damaged weight does. Read next: lib/quant/quant_rows.c. */
+ * weights it came from, the scales of static inputs, and what a damaged weight does. Read next:
+ * lib/quant/quant_rows.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,11 +14,14 @@
 #include <cmocka.h>
 #include <pe/quant.h>
 
+#include "lib/base/file.h"
+#include "lib/calib/calib.h"
 #include "lib/io/ckpt.h"
 #include "tests/ckpt_edit.h"
 #include "tests/scratch.h"
 
-#define MODEL "tests/golden/data/models/bert_cls"
+#define MODEL      "tests/golden/data/models/bert_cls"
+#define CLASSIFIER "tests/golden/data/e2e/bert_classify" /* has a tokenizer */
 
 static char *folder;
 
@@ -103,11 +107,72 @@ static void not_a_number(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* Scale and zero point by the definition: what is left of the range after clipping; one-sided
+ * ranges use all codes. True when they have a zero point and the largest value was clipped. */
+static bool check_input(const pe_ckpt *out, const char *module, const pe_calib_layer *l)
+{
+    char name[300];
+    float lo = fmaxf(l->lo, -l->clip), hi = fminf(l->hi, l->clip), scale, want = l->clip / 127;
+    int8_t zero = 0;
+    int want_zero = 0;
+    bool one_sided = fminf(-lo, hi) <= 0.25f * fmaxf(-lo, hi);
+
+    if (one_sided) {
+        want = (fmaxf(hi, 0) - fminf(lo, 0)) / 255;
+        want_zero = (int)lrintf(-128 - fminf(lo, 0) / want);
+    }
+    snprintf(name, sizeof name, "%s.input_scale", module);
+    assert_int_equal(pe_ckpt_read_f32(out, pe_ckpt_find(out, name), &scale, NULL), PE_OK);
+    snprintf(name, sizeof name, "%s.input_zero_point", module);
+    const pe_array *a = pe_ckpt_find(out, name);
+    if (a) assert_int_equal(pe_ckpt_read_dense(out, a, &zero, NULL), PE_OK);
+    if (fabsf(scale - want) > 1e-6f * want)
+        fail_msg("%s: input scale %.9g, expected %.9g", module, (double)scale, (double)want);
+    assert_int_equal(zero, want_zero);
+    return one_sided && l->hi > l->clip;
+}
+
+/* Static inputs: the tensors that are written, against what a calibration of its own saw. */
+static void static_inputs(void **state)
+{
+    static const char rows[] = "text\na gripping movie\ndull\nnot good , not bad at all\n"
+                               "touching performances\nthe worst film of the year\n";
+    const char *path = scratch_path(folder, "static"), *data = scratch_path(folder, "rows.tsv");
+    pe_quant_params p = { .activations = "static", .range = "percentile:99", .calib = data };
+    pe_calib_params cp = { .data = data, .range = { PE_RANGE_PERCENTILE, 99 } };
+    pe_calib *seen = NULL;
+    pe_ckpt *out = NULL;
+    pe_error err = { 0 };
+    int inputs = 0, clipped = 0;
+
+    (void)state;
+    assert_int_equal(pe_write_atomic(data, rows, sizeof rows - 1, &err), PE_OK);
+    if (pe_quantize_checkpoint(NULL, CLASSIFIER, path, &p, &err) ||
+        pe_calib_run(&seen, CLASSIFIER, &cp, &err) || pe_ckpt_open(&out, path, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < pe_ckpt_narrays(out); i++) {
+        char module[256];
+        snprintf(module, sizeof module, "%s", pe_ckpt_array(out, i)->name);
+        char *leaf = strstr(module, ".input_scale");
+        if (!leaf) continue;
+        *leaf = '\0';
+        const pe_calib_layer *l = pe_calib_find(seen, module);
+        assert_non_null(l);
+        clipped += check_input(out, module, l);
+        inputs++;
+    }
+    assert_int_equal(inputs, 12);
+    assert_in_range(clipped, 1, 11);
+    pe_calib_free(seen);
+    pe_ckpt_close(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code),
         cmocka_unit_test(not_a_number),
+        cmocka_unit_test(static_inputs),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -172,12 +174,19 @@ static void test_table(void **state)
 
 static char *folder;
 
-static int interrupted(void *arg)
+/* A tool with an output half written; 0, or what went wrong. */
+static int start_output(void)
 {
-    pe_outdir *d = NULL;
+    static pe_outdir *d; /* reached until the end: no leak when a tool just ends */
     start(NULL);
     if (pe_outdir_open(&d, scratch_path(folder, "out"), false, NULL)) return 99;
-    if (pe_outdir_put(d, "config.json", "{}", 2, NULL)) return 98;
+    return pe_outdir_put(d, "config.json", "{}", 2, NULL) ? 98 : 0;
+}
+
+static int interrupted(void *arg)
+{
+    int code = start_output();
+    if (code) return code;
     raise(*(int *)arg);
     return 97;
 }
@@ -197,6 +206,60 @@ static void test_signals(void **state)
     assert_int_equal(scratch_drop(folder), 0);
 }
 
+static void *fail_meanwhile(void *arg)
+{
+    pe_error err = { 0 };
+    (void)arg;
+    pe_fail(&err, PE_E_WRITE, "output: vanished");
+    pe_tool_fail(&err);
+}
+
+/* The handler has taken the output away, and the signal that it sends itself is held back for a
+ * while: time enough for another thread to fail. */
+static int overtaken(void *arg)
+{
+    struct sigaction handler;
+    struct timespec while_it_fails = { .tv_nsec = 200000000 };
+    sigset_t term;
+    pthread_t thread;
+    int code = start_output();
+    (void)arg;
+    if (code) return code;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &term, NULL);
+    sigaction(SIGTERM, NULL, &handler);
+    handler.sa_handler(SIGTERM);
+    if (pthread_create(&thread, NULL, fail_meanwhile, NULL)) return 96;
+    nanosleep(&while_it_fails, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &term, NULL);
+    return 95;
+}
+
+/* What fails because a signal is ending the tool does not decide how it ends. */
+static void test_signal_wins(void **state)
+{
+    (void)state;
+    captured c;
+    folder = scratch_new();
+    capture(&c, overtaken, NULL);
+    assert_int_equal(c.code, 143);
+    assert_string_equal(c.err, "");
+    assert_int_equal(scratch_count(folder), 0);
+    assert_int_equal(scratch_drop(folder), 0);
+}
+
+/* An output that was begun goes as well when the tool ends with an error. */
+static int failed_halfway(void *arg)
+{
+    pe_error err = { 0 };
+    int code = start_output();
+    (void)arg;
+    if (code) return code;
+    pe_fail(&err, PE_E_INPUT, "file: found x");
+    pe_tool_fail(&err);
+}
+
 /* What the parent ignores stays ignored (nohup). */
 static int ignored(void *arg)
 {
@@ -209,8 +272,9 @@ static int ignored(void *arg)
 
 static int shrunken_file(void *arg)
 {
+    int code = start_output();
     (void)arg;
-    start(NULL);
+    if (code) return code;
     FILE *f = tmpfile();
     if (!f || ftruncate(fileno(f), 4096)) return 99;
     volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fileno(f), 0);
@@ -218,15 +282,21 @@ static int shrunken_file(void *arg)
     return p[0];
 }
 
-static void test_odd_signals(void **state)
+static void test_odd_ends(void **state)
 {
     (void)state;
     captured c;
     capture(&c, ignored, NULL);
     assert_int_equal(c.code, 0);
+    folder = scratch_new();
     capture(&c, shrunken_file, NULL);
     assert_int_equal(c.code, 3);
     assert_non_null(strstr(c.err, "pe-test: error: an input file became shorter"));
+    assert_int_equal(scratch_count(folder), 0);
+    capture(&c, failed_halfway, NULL);
+    assert_int_equal(c.code, 3);
+    assert_int_equal(scratch_count(folder), 0);
+    assert_int_equal(scratch_drop(folder), 0);
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -261,8 +331,8 @@ int main(void)
         cmocka_unit_test(test_messages),      cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_full_stdout),   cmocka_unit_test(test_progress),
         cmocka_unit_test(test_progress_line), cmocka_unit_test(test_table),
-        cmocka_unit_test(test_signals),       cmocka_unit_test(test_odd_signals),
-        cmocka_unit_test(test_max_ram),
+        cmocka_unit_test(test_signals),       cmocka_unit_test(test_signal_wins),
+        cmocka_unit_test(test_odd_ends),      cmocka_unit_test(test_max_ram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,7 +151,8 @@ static void show_masks(const pe_run_view *v, const pe_run_row *row)
     size_t width = row->nlogits / row->n;
     json_t *list = json_array();
     for (size_t t = 0; t < row->n; t++)
-        if (row->ids[t] == v->mask_id) show_mask(v, list, row->logits + t * width, width, t);
+        if (row->ids[t] == v->mask_id)
+            show_mask(v, list, row->logits + t * width, width, row->place ? row->place[t] : t);
     if (v->json) pe_run_print_json(json_pack("{s:O}", "masks", list));
     json_decref(list);
 }
