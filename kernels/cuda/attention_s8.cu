@@ -48,9 +48,9 @@ __device__ __forceinline__ void score_group(int (&s)[4][4], const uint32_t (&q)[
 __device__ __forceinline__ uint32_t weight_of(int below, float c)
 {
     float z = second_max(PE_S8_EXP_MIN, fmaf((float)below, c, PE_S8_EXP_TOP));
-    float t = z + PE_EXP2_MAGIC, r = z - (t - PE_EXP2_MAGIC);
+    float n = floorf(z), r = z - n;
     float p = fmaf(fmaf(fmaf(PE_S8_EXP_C3, r, PE_S8_EXP_C2), r, PE_S8_EXP_C1), r, PE_S8_EXP_C0);
-    p = __uint_as_float(__float_as_uint(p) + (__float_as_uint(t) << 23)); /* times 2^(z - r) */
+    p = __uint_as_float(__float_as_uint(p) + ((uint32_t)(int)n << 23)); /* times 2^n */
     return (uint32_t)__float2int_rn(p);
 }
 
