@@ -26,8 +26,9 @@
 /* log2 of the largest weight, 255, and an exponent whose weight is 0 */
 #define PE_S8_EXP_TOP 0x1.ffa37cp+2f
 #define PE_S8_EXP_MIN (-2.0f)
-#define PE_S8_LEAST   0x1p-100f /* the largest magnitude of a part with codes; below it they are 0 \
-                                 */
+#define PE_S8_LEAST                                                              \
+    0x1p-100f /* the largest magnitude of a part with codes; below it they are 0 \
+               */
 
 /* gelu(x) = x Phi(x) = max(x, 0) + z Phi(z), z = -|x|, and Phi(z) = 2^G(z): log2 of Phi is smooth
  * where Phi itself falls over nine decades. Weighted fit: error of z 2^G(z) at most 3e-8. */
