@@ -177,24 +177,41 @@ static void s8_pack_task(void *arg, size_t index, int worker)
         for (k = k0; k < k1; k += S8_STEP) s8_pack_corner(x + 4 * i, b->c, t + i, k, width);
 }
 
-/* Sixteen outputs by 16 tokens: the lanes are tokens until the transposition. Sums of outputs that
- * do not exist are there, but not stored. */
-static void s8_store_corner(const pe_linear_call *c, const char *sums, size_t width, size_t n,
-                            size_t t)
+/* Sixteen outputs by 16 tokens: lanes are tokens, then outputs. */
+V16_INLINE void s8_turn_corner(i16 v[16], const char *sums, size_t width)
 {
-    size_t rows = c->m - t < 16 ? c->m - t : 16, ldy = c->ldy;
-    s8_panel out = s8_panel_at(c, n);
-    const float *xscale = c->xscale + t;
-    float *y = c->y + t * ldy + n;
-    i16 v[16];
 #pragma GCC unroll 16
     for (size_t r = 0; r < 16; r++) v[r] = i_load(sums + r * width * 4);
     i_transpose(v);
-    if (rows == 16 && out.count == 16 && !c->xzero)
+}
+
+/* At the edges of y, and with zero points. Sums of outputs that do not exist are there, but not
+ * stored. Not inlined: what it needs in memory, the other way keeps in registers. */
+__attribute__((noinline)) static void s8_store_edge(const pe_linear_call *c, const char *sums,
+                                                    size_t width, size_t n, size_t t)
+{
+    size_t rows = c->m - t < 16 ? c->m - t : 16;
+    s8_panel out = s8_panel_at(c, n);
+    i16 v[16];
+    s8_turn_corner(v, sums, width);
+    for (size_t r = 0; r < rows; r++) s8_store_row(c, &out, t + r, v[r]);
+}
+
+static void s8_store_corner(const pe_linear_call *c, const char *sums, size_t width, size_t n,
+                            size_t t)
+{
+    const float *xscale = c->xscale + t;
+    size_t ldy = c->ldy;
+    float *y = c->y + t * ldy + n;
+    i16 v[16];
+    if (c->m - t < 16 || c->n - n < 16 || c->xzero) {
+        s8_store_edge(c, sums, width, n, t);
+        return;
+    }
+    s8_panel out = s8_panel_at(c, n);
+    s8_turn_corner(v, sums, width);
 #pragma GCC unroll 16
-        for (size_t r = 0; r < 16; r++) s8_store_plain(y + r * ldy, &out, xscale[r], v[r]);
-    else
-        for (size_t r = 0; r < rows; r++) s8_store_row(c, &out, t + r, v[r]);
+    for (size_t r = 0; r < 16; r++) s8_store_plain(y + r * ldy, &out, xscale[r], v[r]);
 }
 
 /* One task: a panel of outputs for a tile of tokens. */
