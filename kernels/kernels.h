@@ -152,10 +152,12 @@ typedef void pe_k_attention(const pe_attention_call *c);
 typedef size_t pe_k_attention_scratch(size_t longest, size_t head_dim, int nthreads);
 /* The same between int8 codes, for models that are quantized anyway. Codes are rint(x * (127 / a)),
  * a the largest magnitude of a query's head, and of all keys and all values of a row's head (below
- * 2^-100: codes 0); scores and weighted sums are exact. Weights are bytes, w = rint(255 * 2^(c (s -
- * max s))), c = (qscale * kscale) * (scale * log2 e), scales a / 127, 2^x by a cubic (ref_poly.h);
- * out = fmaf(sum w v, vscale / sum w, 0). Where a part is not finite the answer is NaN. Scratch:
- * attention_s8_scratch. (P. Zhang et al., SageAttention, 2024, with bytes for the weights, too.) */
+ * 2^-100: codes 0); scores and weighted sums are exact, up to PE_S8_KEYS keys. Weights are bytes, w
+ * = rint(255 * 2^(c (s - max s))), c = (qscale * kscale) * (scale * log2 e), scales a / 127, 2^x by
+ * a cubic (ref_poly.h); out = fmaf(sum w v, vscale / sum w, 0). Where a part is not finite the
+ * answer is NaN. Scratch: attention_s8_scratch. (P. Zhang et al., SageAttention, 2024, with bytes
+ * for the weights, too.) */
+enum { PE_S8_KEYS = 65536 }; /* the most of a row: sums stay exact */
 typedef void pe_k_attention_s8(const pe_attention_call *c);
 typedef size_t pe_k_attention_s8_scratch(size_t longest, size_t head_dim, int nthreads);
 typedef void pe_k_embed(const pe_embed_call *c);

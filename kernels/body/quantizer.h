@@ -12,7 +12,7 @@ typedef struct quantizer {
     bool plain; /* the scale is in the middle of the range of floats */
 } quantizer;
 
-static quantizer quantizer_of(float scale, float lo, float zero)
+V16_INLINE quantizer quantizer_of(float scale, float lo, float zero)
 {
     quantizer r = { v_set1(scale),
                     v_set1(1.0f / scale),

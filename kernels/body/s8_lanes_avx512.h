@@ -35,7 +35,7 @@ V16_INLINE i16 i_mul(i16 a, i16 b)
 V16_INLINE i16 i_dot(i16 acc, i16 x, i16 w)
 {
 #if S8_GROUP == 2
-    return acc + (i16)_mm512_madd_epi16((__m512i)x, (__m512i)w);
+    return i_add(acc, (i16)_mm512_madd_epi16((__m512i)x, (__m512i)w));
 #else
     return (i16)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)x, (__m512i)w);
 #endif
@@ -70,12 +70,17 @@ V16_INLINE i16 i_plain(const int8_t *q)
     return i_weights(q);
 }
 /* The low parts of S8_GROUP registers side by side in each lane. */
+V16_INLINE i16 i_low(i16 a, int mask, const unsigned shift)
+{
+    return (i16)_mm512_slli_epi32(_mm512_and_si512((__m512i)a, _mm512_set1_epi32(mask)), shift);
+}
 V16_INLINE i16 i_join(const i16 c[S8_GROUP])
 {
 #if S8_GROUP == 2
-    return (c[0] & 0xffff) | c[1] << 16;
+    return i_low(c[0], 0xffff, 0) | i_low(c[1], 0xffff, 16);
 #else
-    return (c[0] & 0xff) | (c[1] & 0xff) << 8 | (c[2] & 0xff) << 16 | c[3] << 24;
+    return i_low(c[0], 0xff, 0) | i_low(c[1], 0xff, 8) | i_low(c[2], 0xff, 16) |
+           i_low(c[3], 0xff, 24);
 #endif
 }
 /* Sixteen numbers of 0..255 (or, in pairs, -32768..32767) as a first operand. */

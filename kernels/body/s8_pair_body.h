@@ -54,8 +54,8 @@ V16_INLINE s8_tokens s8_tokens_at(const pe_linear_call *c, size_t t, const size_
 #pragma GCC unroll 4
     for (size_t i = 0; i < z; i++) {
         size_t at = t + 16 * i, count = at >= c->m ? 0 : c->m - at < 16 ? c->m - at : 16;
-        k.scale[i] = v_load_n(c->xscale + at, count);
-        k.zero[i] = c->xzero ? i_load_n(c->xzero + at, count) : i_zero();
+        k.scale[i] = count ? v_load_n(c->xscale + at, count) : v_zero();
+        k.zero[i] = count && c->xzero ? i_load_n(c->xzero + at, count) : i_zero();
         k.most[i] = i_zero();
     }
     return k;
@@ -164,10 +164,12 @@ static s8_coder s8_coder_of(const s8_pair *p, size_t t)
         if (coder.scale[i] > 0 && !(coder.scale[i] > 0x1p-100f && coder.scale[i] < 0x1p100f))
             coder.way = QUANTIZE_DIVIDE;
     v16 used = v_if_gt(scale, none, scale, one);
-    coder.q = quantizer_of(1.0f, lo, zero);
-    coder.q.scale = used;
-    coder.q.inverse = v_if_gt(scale, none, v_div(one, used), none);
-    coder.q.most = v_mul(v_set1(1024.0f), used);
+    coder.q = (quantizer){ .scale = used,
+                           .inverse = v_if_gt(scale, none, v_div(one, used), none),
+                           .most = v_mul(v_set1(1024.0f), used),
+                           .lo = v_set1(lo - zero),
+                           .hi = v_set1(127 - zero),
+                           .zero = i_set1((int32_t)zero) };
     return coder;
 }
 

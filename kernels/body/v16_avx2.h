@@ -22,8 +22,8 @@ enum {
     V16_WIDE_5 = 1,
     V16_WIDE_6 = 1
 };
-/* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
 enum { V16_SIDE = 1 }; /* registers that an activation takes step by step; each is two */
+/* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
 enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 2 };
 
 typedef struct v16 {
@@ -111,7 +111,6 @@ V16_INLINE v16 v_fma(v16 a, v16 b, v16 c)
 {
     return (v16){ _mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi) };
 }
-/* a > b ? x : y */
 /* z - floor(z), for z below -100 anything in 0..1. */
 V16_INLINE __m256 v_floor8(__m256 z)
 {
@@ -123,7 +122,7 @@ V16_INLINE v16 v_fraction(v16 z)
     return (v16){ _mm256_sub_ps(_mm256_max_ps(z.lo, least), v_floor8(z.lo)),
                   _mm256_sub_ps(_mm256_max_ps(z.hi, least), v_floor8(z.hi)) };
 }
-/* p * 2^floor(z), p in 1..2, z < 100; for z below -100 something in 0..2^-99. Adding to the
+/* p * 2^floor(z), p in 0.5..2, z < 100; for z below -100 something in 0..2^-99. Adding to the
  * exponent is the product with a power of two. */
 V16_INLINE __m256 v_times_exp2_8(__m256 p, __m256 z)
 {
@@ -134,6 +133,7 @@ V16_INLINE v16 v_times_exp2(v16 p, v16 z)
 {
     return (v16){ v_times_exp2_8(p.lo, z.lo), v_times_exp2_8(p.hi, z.hi) };
 }
+/* a > b ? x : y */
 V16_INLINE v16 v_if_gt(v16 a, v16 b, v16 x, v16 y)
 {
     return (v16){ _mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ)),
@@ -223,7 +223,7 @@ V16_INLINE v16 v_load_f16(const uint16_t *p)
     return (v16){ _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),
                   _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8))) };
 }
-/* Lane i op= lane i + 8; the rest of a fold is the same at every width (v16_fold.h). */
+/* Lane i op= lane i + 8; the rest of a fold is the same at every width (v16_math.h). */
 V16_INLINE __m256 v_fold8_sum(v16 a)
 {
     return _mm256_add_ps(a.lo, a.hi);

@@ -21,8 +21,8 @@ enum {
     V16_WIDE_5 = 4,
     V16_WIDE_6 = 4
 };
-/* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
 enum { V16_SIDE = 4 }; /* registers that an activation takes step by step */
+/* Outputs and groups of 16 tokens that a sparse product keeps in accumulators. */
 enum { V16_CSR_ROWS = 2, V16_CSR_VECTORS = 4 };
 
 typedef __m512 v16;
@@ -100,7 +100,7 @@ V16_INLINE v16 v_fraction(v16 z)
 {
     return _mm512_reduce_ps(z, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
-/* p * 2^floor(z), p in 1..2, z < 100; for z below -100 something in 0..2^-99. */
+/* p * 2^floor(z), p in 0.5..2, z < 100; for z below -100 something in 0..2^-99. */
 V16_INLINE v16 v_times_exp2(v16 p, v16 z)
 {
     return _mm512_scalef_ps(p, z);
@@ -125,13 +125,14 @@ V16_INLINE i16 i_set1(int32_t x)
 {
     return (i16)_mm512_set1_epi32(x);
 }
+/* Lanes wrap around. */
 V16_INLINE i16 i_add(i16 a, i16 b)
 {
-    return a + b;
+    return (i16)_mm512_add_epi32((__m512i)a, (__m512i)b);
 }
 V16_INLINE i16 i_sub(i16 a, i16 b)
 {
-    return a - b;
+    return (i16)_mm512_sub_epi32((__m512i)a, (__m512i)b);
 }
 V16_INLINE i16 i_shl23(i16 a)
 {

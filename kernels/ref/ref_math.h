@@ -1,6 +1,7 @@
 /* kernels/ref/ref_math.h - exp, tanh and the activations: the meaning of each to the bit.
  * The polynomials are our own minimax fits, made with coefficients rounded to float one by one;
- * every level evaluates them in this order of FMAs. Read next: kernels/body/math.h (vectors). */
+ * every level evaluates them in this order of FMAs. Read next: kernels/body/v16_math.h (vectors).
+ */
 #ifndef PE_KERNELS_REF_MATH_H
 #define PE_KERNELS_REF_MATH_H
 

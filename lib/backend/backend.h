@@ -6,8 +6,8 @@
 
 #include "kernels/kernels.h"
 
-/* Changes when a field changes meaning; new fields and ops are added at the end of their struct and
- * found by struct_size, so that a plugin built earlier still loads. */
+/* Changes when a field changes meaning; new fields and ops are added at the end of their struct. A
+ * plugin with a shorter one was built for an earlier pe and is refused. */
 #define PE_BACKEND_ABI 1
 
 typedef struct pe_backend pe_backend;

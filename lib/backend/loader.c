@@ -57,14 +57,18 @@ static bool place(char out[PATH_MAX], int i, const char *file)
 }
 enum { NPLACES = 2 };
 
-static pe_status check_table(const pe_plugin *p, const char *path, pe_error *err)
+static pe_status another_version(const char *what, pe_error *err)
 {
-    if (p && p->struct_size >= sizeof *p && p->abi == PE_PLUGIN_ABI && p->pass &&
-        p->pass->struct_size >= sizeof *p->pass)
-        return PE_OK;
     return pe_fail(err, PE_E_UNSUPPORTED,
                    "%s: made for another version of pe; install the plugin that belongs to %s",
-                   path, pe_version());
+                   what, pe_version());
+}
+
+static pe_status check_table(const pe_plugin *p, const char *path, pe_error *err)
+{
+    bool fits = p && p->struct_size >= sizeof *p && p->abi == PE_PLUGIN_ABI && p->pass &&
+                p->pass->struct_size >= sizeof *p->pass;
+    return fits ? PE_OK : another_version(path, err);
 }
 
 static pe_status load(slot *s, pe_error *err)
@@ -168,6 +172,8 @@ static pe_status open_device(const pe_backend **out, const char *kind, int index
     snprintf(name, sizeof name, "%s:%d", kind, index);
     if (strcmp(kind, "emu") == 0) name[3] = 0;
     if (!st) st = p->open(out, name, index, max_nbytes, err);
+    if (!st && ((*out)->struct_size < sizeof **out || (*out)->abi != PE_BACKEND_ABI))
+        st = another_version(name, err);
     if (!st) remember(*out, p);
     return st;
 }

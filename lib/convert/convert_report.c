@@ -143,6 +143,7 @@ static bool update_quantization(json_t *config, const pe_convert_job *j)
         if (!q) continue;
         if (j->nfloated == j->nquantized) {
             json_object_del(config, keys[k]);
+            json_object_del(config, "pe_attention");
             continue;
         }
         json_t *ignore = json_object_get(q, "ignore");

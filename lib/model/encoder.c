@@ -50,7 +50,7 @@ static int add_embeddings(builder *b)
 
 static bool between_codes(const builder *b, const pe_block *w)
 {
-    bool int8 = b->m->quant.int8_attention;
+    bool int8 = b->m->quant.int8_attention && b->m->cfg.npositions <= PE_S8_KEYS;
     for (int i = 0; i < w->nattn; i++) int8 = int8 && w->attn[i]->int8;
     return int8;
 }

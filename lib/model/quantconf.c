@@ -54,7 +54,7 @@ pe_status pe_quantconf_open(pe_quantconf *out, const pe_ckpt *ckpt, const char *
     if (strcmp(format, "int-quantized") != 0 && strcmp(format, "naive-quantized") != 0)
         return pe_fail(err, PE_E_UNSUPPORTED,
                        "%s: quantization format '%.60s'; pe executes int-quantized", where, format);
-    st = read_attention(&out->int8_attention, out->config, where, err);
+    st = read_attention(&out->int8_attention, pe_ckpt_config(ckpt), where, err);
     return st ? st : find_own(&out->own, ckpt, err);
 }
 

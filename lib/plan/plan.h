@@ -117,7 +117,8 @@ typedef struct pe_lane {
 
 void pe_lane_init(pe_lane *lane, const pe_backend *b, pe_pool *pool);
 void pe_lane_release(pe_lane *lane);
-/* Bytes of activations and scratch of a run. */
+/* Bytes of activations and scratch of a run whose tokens go through all ops together. Where threads
+ * take blocks of their own, a run needs at most that many times as much. */
 size_t pe_plan_nbytes(const pe_plan *p, const pe_backend *b, size_t ntokens, size_t nrows,
                       size_t longest, int nthreads);
 /* out[o] is where output o goes, NULL where the plan has no such output. PE_E_INPUT: an activation

@@ -314,5 +314,8 @@ pe_status pe_plan_run(const pe_plan *p, pe_lane *lane, const pe_plan_input *in, 
             (uint8_t *)lane->memory + (stretch ? e.workers_at + e.worker_scratch_at : e.scratch_at);
         st = stretch ? run_stretch(&all, &e, i, end, err) : run_ops(&all, i, end, err);
     }
-    return st ? st : finish(p, lane, err);
+    if (!st) return finish(p, lane, err);
+    /* what is queued still uses the memory that the caller may give back */
+    if (!lane->queue.backend->host) (void)lane->queue.backend->sync(&lane->queue, NULL);
+    return st;
 }

@@ -109,10 +109,13 @@ pe_status pe_quant_config(json_t **out, const pe_quant_job *j, pe_error *err)
     q = json_pack("{s:s, s:s, s:s, s:o, s:o}", "quant_method", "compressed-tensors", "format",
                   "int-quantized", "quantization_status", "compressed", "ignore", ignore_list(j),
                   "config_groups", groups);
-    if (q != NULL && j->int8_attention &&
-        json_object_set_new(q, "pe_attention", json_string("int8")))
-        json_decref(q), q = NULL;
     if (q == NULL || json_object_set_new(config, "quantization_config", q) != 0) {
+        json_decref(config);
+        return pe_fail_nomem(err, "config.json", 0);
+    }
+    /* Beside it, where other loaders keep what they do not know. */
+    json_object_del(config, "pe_attention");
+    if (j->int8_attention && json_object_set_new(config, "pe_attention", json_string("int8"))) {
         json_decref(config);
         return pe_fail_nomem(err, "config.json", 0);
     }
