@@ -122,6 +122,8 @@ static void add_model(inspector *s, json_t *o)
     put(s, o, "family", json_is_string(type) ? json_copy((json_t *)type) : json_null());
     if (json_is_array(classes)) put(s, o, "architectures", json_deep_copy(classes));
     if (q) put(s, o, "quantization", json_deep_copy(q));
+    const json_t *attention = json_object_get(config, "pe_attention");
+    if (q && json_is_string(attention)) put(s, o, "attention", json_copy((json_t *)attention));
 }
 
 static pe_status add_history(inspector *s, json_t *o, pe_error *err)

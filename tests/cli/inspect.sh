@@ -43,6 +43,10 @@ check json-schema says "$TMP/out" '"schema": "pe.inspect/1"'
 check json-parameters says "$TMP/out" '"parameters": 3186242'
 check verify code_of 0 "$BIN/pe-inspect" $model --verify
 check verify-model grep -q '^pass  model' "$TMP/out"
+check float-has-no-attention bash -c "! grep -q '\"attention\"' '$TMP/out'"
+"$BIN/pe-quantize" $model -o "$TMP/int8" -q
+check attention code_of 0 "$BIN/pe-inspect" "$TMP/int8" --json
+check attention-int8 grep -qE '^  "attention": "int8"' "$TMP/out"
 check quiet code_of 0 "$BIN/pe-inspect" $model -q
 check quiet-is-silent test ! -s "$TMP/out"
 check devices code_of 0 "$BIN/pe-inspect" --devices
