@@ -37,7 +37,7 @@ static const pe_option options[] = {
     { "decode", 0, PE_OPT_FLAG, &set.decode, 0, "token ids back to text, the model is not run", 0,
       0 },
     { "exec-layout", 0, PE_OPT_STRING, &set.exec_layout, "NAME",
-      "force dense, csr, bitmask or block4", 0, 0 },
+      "force dense, csr, bitmask or block4; on a GPU also bsr, blocked-ell, int8-weights", 0, 0 },
     { "tune-file", 0, PE_OPT_STRING, &set.tune_file, "FILE",
       "measured times ('' = none; default: the cache)", 0, 0 },
     PE_PRECISION_OPTION,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/backend/plugin.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/rng.h"
@@ -130,6 +131,11 @@ static pe_status add_row(json_t *rows, bench *b, uint32_t batch, uint32_t length
     (void)json_object_set_new(row, "batch", json_integer(batch));
     (void)json_object_set_new(row, "length", json_integer(length));
     (void)json_object_set_new(row, "peak_rss", json_integer((json_int_t)pe_bench_peak_rss()));
+    const pe_backend *device = pe_model_backend(b->s[0].model);
+    const pe_plugin *plugin = pe_plugin_of(device);
+    if (plugin)
+        (void)json_object_set_new(row, "peak_device",
+                                  json_integer((json_int_t)plugin->high_water(device)));
     if (b->n > 1) {
         json_t *base = times_json(&b->s[1].times, tokens);
         double speedup =

@@ -123,7 +123,8 @@ static size_t most_scratch(const pe_linear *l, const pe_backend *b, pe_pool *poo
 /* Sparse forms are worth trying where something is zero. */
 static bool worth(const pe_linear *l, const pe_backend *b, pe_form f)
 {
-    return pe_linear_admits(l, b, f) && (f == pe_linear_dense_form(l) || l->sparsity > 0.2);
+    bool dense = f == pe_linear_dense_form(l) || f == PE_FORM_W8_DENSE;
+    return pe_linear_admits(l, b, f) && (dense || l->sparsity > 0.2);
 }
 
 static pe_status time_layer(double us[PE_NFORMS][PE_NBUCKETS], tuner *t, const pe_linear *l,
