@@ -29,6 +29,7 @@ emulated_gpu() {
     echo tests/emu/kernels/run.sh
     echo tests/emu/road.sh
     echo tests/emu/limits.sh
+    echo tests/emu/tune.sh
     echo tests/emu/ptxas.sh
     echo tests/emu/libtests/run.sh
     echo tests/emu/ptx/run.sh

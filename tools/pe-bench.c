@@ -138,14 +138,18 @@ static void show_tuned(const json_t *root)
     pe_tool_note("times kept in %s", text(root, "file"));
 }
 
+static void show_note(const json_t *model)
+{
+    if (*text(model, "note")) pe_tool_note("%s", text(model, "note"));
+}
+
 static void show(const char *json)
 {
-    if (pe_common_opts.json) {
-        fputs(json, stdout);
-        return;
-    }
     json_t *root = json_loads(json, 0, NULL);
-    if (tune) show_tuned(root);
+    show_note(json_object_get(root, "model"));
+    show_note(json_object_get(root, "baseline"));
+    if (pe_common_opts.json) fputs(json, stdout);
+    else if (tune) show_tuned(root);
     else {
         printf("%s, %s, %.0f threads, executed as %s\n\n", text(root, "machine"), text(root, "cpu"),
                number(root, "threads"), text(json_object_get(root, "model"), "weights"));

@@ -102,6 +102,7 @@ static void open_model(run *r, const char *path)
     must(pe_ctx_new(&r->ctx, r->model, pe_tool_pool(), &err), &err);
     r->view.info = pe_model_get_info(r->model);
     const pe_model_info *info = r->view.info;
+    if (info->note) pe_tool_note("%s", info->note);
     if (info->head == PE_HEAD_NONE && info->pooling == PE_POOL_NONE && !set.dump)
         pe_tool_usage("%s is a bare encoder: try --pool mean for embeddings, or --dump", path);
     if (!set.dump) return;

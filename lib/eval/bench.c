@@ -210,9 +210,11 @@ static json_t *subject_json(const subject *s)
                                   json_pack("[s, s, s]", l->exec[0], l->exec[1], l->exec[2]));
     }
     const char *why = pe_model_get_layer(s->model, 0)->why;
-    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:o}", "path", info->path, "family", info->family,
-                     "weights", info->weights, "parameters", (json_int_t)info->nparams, "chosen_by",
-                     why, "exec", forms);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o}", "path", info->path, "family",
+                          info->family, "weights", info->weights, "parameters",
+                          (json_int_t)info->nparams, "chosen_by", why, "exec", forms);
+    if (info->note) (void)json_object_set_new(o, "note", json_string(info->note));
+    return o;
 }
 
 static pe_status run_grid(json_t *root, bench *b, pe_error *err)

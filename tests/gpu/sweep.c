@@ -192,7 +192,7 @@ static void time_shape(sweep *s, size_t n, size_t k)
 int main(int argc, char **argv)
 {
     sweep s = { .rows = json_array(), .most_m = argc > 3 ? 64 : 2048 };
-    char identity[160];
+    pe_identity identity;
     if (argc != 2 && argc != 4) {
         (void)fprintf(stderr, "usage: sweep DEVICE [N K]\n");
         return 2;
@@ -204,14 +204,14 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "sweep: %s is no device of a plugin\n", argv[1]);
         return 7;
     }
-    pe_backend_identity(identity, s.b);
+    pe_backend_identity(&identity, s.b);
     if (argc == 4) {
         time_shape(&s, strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     } else {
         time_shape(&s, 4096, 4096);
         time_shape(&s, 14336, 4096);
     }
-    json_t *root = json_pack("{s:s, s:s, s:o}", "schema", "pe.gpu-sweep/1", "device", identity,
+    json_t *root = json_pack("{s:s, s:s, s:o}", "schema", "pe.gpu-sweep/1", "device", identity.text,
                              "rows", s.rows);
     if (!root || json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6))) return 1;
     (void)putchar('\n');
