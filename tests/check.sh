@@ -27,6 +27,7 @@ emulated() { # mode
 # The CUDA plugin and its stand-ins; each skips itself where there is no toolkit.
 emulated_gpu() {
     echo tests/emu/kernels/run.sh
+    echo tests/emu/forms.sh
     echo tests/emu/road.sh
     echo tests/emu/limits.sh
     echo tests/emu/tune.sh

@@ -199,7 +199,7 @@ pe_status pe_linear_run(const pe_linear *l, float *y, size_t ldy, const float *x
     } else {
         c->x = x;
         c->ldx = ldx;
-        c->wscale = op.form == PE_FORM_W8_DENSE ? l->wscale : NULL;
+        c->wscale = l->wscale; /* of int8 weights; what became f32 does not need it */
     }
     if (!q->backend->linear) return pe_backend_missing(q->backend, "linear", err);
     return q->backend->linear(q, &op, err);

@@ -47,16 +47,23 @@ check quantize both q8 pe-quantize $model
 check quantize-pruned both s8 pe-quantize "$TMP/cpu-p14"
 check quantize-bitmask both m8 pe-quantize "$TMP/cpu-p50"
 check quantize-w8a16 both w8 pe-quantize $model --scheme w8a16
-for device in cpu gpu; do
-    check calibrate-$device code_of 0 "$BIN/pe-quantize" $model -q -o "$TMP/$device-st" --activations static \
-        --calib $data/sentiment-train.tsv.gz --calib-rows 16 --device "$(name_of $device)"
-    awk -F '[:,]' '/"input_(scale|max|min|zero_point)"/ { got = got $2 } /"name"/ { if (got) print $2, got; got = "" }' \
-        "$TMP/$device-st/pe-report.json" | sort >"$TMP/$device-ranges"
-    grep -E '\.weight(_scale)?"' "$TMP/$device-st/pe-report.json" >"$TMP/$device-codes" # digests
+calibrate() { # name, rows, how ranges are found: ranges and codes of both devices
+    local device
+    for device in cpu gpu; do
+        code_of 0 "$BIN/pe-quantize" $model -q -o "$TMP/$device-$1" --activations static --range "$3" \
+            --calib $data/sentiment-train.tsv.gz --calib-rows "$2" --device "$(name_of $device)" || return 1
+        awk -F '[:,]' '/"input_(scale|max|min|zero_point)"/ { got = got $2 } /"name"/ { if (got) print $2, got; got = "" }' \
+            "$TMP/$device-$1/pe-report.json" | sort >"$TMP/$device-ranges"
+        grep -E '\.weight(_scale)?"' "$TMP/$device-$1/pe-report.json" >"$TMP/$device-codes" # digests
+    done
+}
+for how in st:16:absmax pc:4:percentile:99.9; do
+    rows=${how#*:} name=${how%%:*}
+    check calibrate-$name calibrate $name "${rows%%:*}" "${how#*:*:}"
+    check calibrated-$name-codes cmp "$TMP/cpu-codes" "$TMP/gpu-codes"
+    check calibrated-$name-ranges near "$TMP/cpu-ranges" "$TMP/gpu-ranges" 1e-5
+    check calibrated-$name-all test "$(wc -l <"$TMP/gpu-ranges")" -eq 24
 done
-check calibrated-codes cmp "$TMP/cpu-codes" "$TMP/gpu-codes"
-check calibrated-ranges near "$TMP/cpu-ranges" "$TMP/gpu-ranges" 1e-5
-check calibrated-all test "$(wc -l <"$TMP/gpu-ranges")" -eq 24
 
 # answers
 check run-f32 answers $model "$TMP/few" 1e-5
