@@ -63,7 +63,7 @@ BENCHES    := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
 FUZZERS    := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 SO         := libpe.so.$(VERSION)
 
-.PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench faults \
+.PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench faults emu-faults \
         fuzz format install clean help FORCE
 .SECONDARY:
 all: lib tools ## build the library and the tools (default)
@@ -136,6 +136,8 @@ fuzz: ## mutate good inputs for FUZZ_SECONDS each, under the sanitizers
 	$(Q)set -e; for f in $(FUZZ_SRC:.c=); do build/asan/$$f $(FUZZ_SECONDS); done
 faults: ## plant faults in a copy of the code, one by one: do the tests notice?
 	$(Q)tests/faults/run.sh
+emu-faults: ## the same for the CUDA plugin and its kernels, on the emulated GPU
+	$(Q)tests/emu/faults.sh
 format: ## apply .clang-format
 	clang-format -i $(FORMATTED)
 
@@ -209,13 +211,14 @@ $(EMU_PLUGIN): $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) $(EMULIB_LIBS) lib/backend/cud
 	    -Wl,-rpath,'$$ORIGIN/../../../emu' -o $@ $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) \
 	    $(filter-out %libnvidia-ml.so.1,$(EMULIB_LIBS)) -ldl -lpthread
 
-# What tests/gpu/run.sh needs on a machine with a GPU: the kernel tests on NVIDIA's runtime, the sweep.
+# What tests/gpu/run.sh needs on a machine with a GPU: the kernel tests on NVIDIA's runtime, the forms of
+# layers, the sweep.
 GPU_KT := $(patsubst tests/emu/kernels/%.c,build/cuda/tests/%,$(KT_SRC))
-gpu-tests: $(PLUGIN) $(GPU_KT) $(B)/gpu/sweep ## programs of tests/gpu/run.sh
+gpu-tests: $(PLUGIN) $(GPU_KT) $(B)/gpu/sweep $(B)/gpu/forms ## programs of tests/gpu/run.sh
 build/cuda/tests/%: $(EMU_B)/kernels/%.o $(EMU_B)/kernels/device.o $(CU_OBJ) $(B)/libpe.a
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -o $@ $^ -L$(CUDA_LIB) -lcudart_static $(LIBS_CORE) -ldl -lrt -lpthread
-$(B)/gpu/sweep: $(B)/tests/gpu/sweep.o $(B)/libpe.a
+$(B)/gpu/%: $(B)/tests/gpu/%.o $(B)/libpe.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS_CORE)
 

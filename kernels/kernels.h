@@ -37,8 +37,8 @@ typedef enum pe_act {
 /* Source of a linear layer: dense, row-major, as the loader made it. */
 typedef struct pe_matrix {
     size_t n, k;      /* outputs, inputs */
-    const float *f32; /* [n, k] for f32 forms, else NULL */
-    const int8_t *s8; /* [n, k] codes for int8 forms, else NULL */
+    const float *f32; /* [n, k] for float forms, else NULL */
+    const int8_t *s8; /* [n, k] codes for forms of int8 weights, else NULL */
 } pe_matrix;
 
 /* One product to compute. f32 forms read x; int8 forms read xq, xscale, xzero, wscale, wsum. */
@@ -79,9 +79,13 @@ typedef enum pe_form {
     PE_FORM_F32_ELL,
     PE_FORM_BF16_DENSE, /* .. and products of 16-bit floats, whose results are other ones */
     PE_FORM_F16_DENSE,
+    PE_FORM_BF16_BITMASK, /* f32 inputs and sums over weights as the file holds them: 16-bit .. */
+    PE_FORM_F16_BITMASK,
+    PE_FORM_W8_DENSE, /* .. and int8 codes; all three for few tokens */
     PE_NFORMS
 } pe_form;
-/* "dense", "csr", "dense", "bitmask", "block4", "bsr", "blocked-ell", "dense", "dense" */
+/* "dense", "csr", "dense", "bitmask", "block4", "bsr", "blocked-ell", "dense", "dense", "bitmask",
+ * "bitmask", "int8-weights" */
 const char *pe_form_name(pe_form f);
 
 /* ---- everything else ------------------------------------------------------------------------ */

@@ -59,7 +59,8 @@ const char *pe_form_name(pe_form f)
         [PE_FORM_S8_DENSE] = "dense",      [PE_FORM_S8_BITMASK] = "bitmask",
         [PE_FORM_S8_BLOCK4] = "block4",    [PE_FORM_F32_BSR] = "bsr",
         [PE_FORM_F32_ELL] = "blocked-ell", [PE_FORM_BF16_DENSE] = "dense",
-        [PE_FORM_F16_DENSE] = "dense",
+        [PE_FORM_F16_DENSE] = "dense",     [PE_FORM_BF16_BITMASK] = "bitmask",
+        [PE_FORM_F16_BITMASK] = "bitmask", [PE_FORM_W8_DENSE] = "int8-weights",
     };
     return name[f];
 }

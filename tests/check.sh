@@ -27,8 +27,10 @@ emulated() { # mode
 # The CUDA plugin and its stand-ins; each skips itself where there is no toolkit.
 emulated_gpu() {
     echo tests/emu/kernels/run.sh
+    echo tests/emu/forms.sh
     echo tests/emu/road.sh
     echo tests/emu/limits.sh
+    echo tests/emu/tune.sh
     echo tests/emu/ptxas.sh
     echo tests/emu/libtests/run.sh
     echo tests/emu/ptx/run.sh

@@ -26,7 +26,7 @@ static const pe_option options[] = {
     { "tune-file", 0, PE_OPT_STRING, &params.tune_file, "FILE",
       "where the times are kept (default: the cache; '' = none)", 0, 0 },
     { "exec-layout", 0, PE_OPT_STRING, &params.exec_layout, "NAME",
-      "force dense, csr, bitmask, block4, bsr or blocked-ell where a matrix admits it", 0, 0 },
+      "force dense, csr, bitmask, block4, bsr, blocked-ell or int8-weights where admitted", 0, 0 },
     { "repeats", 'r', PE_OPT_INT, &repeats, "N", "runs a cell (default: 1 s or 200)", 1, 1000000 },
     { "warmup", 'w', PE_OPT_INT, &warmup, "N", "runs before them (default 2)", 1, 1000000 },
     PE_PRECISION_OPTION,
@@ -138,14 +138,18 @@ static void show_tuned(const json_t *root)
     pe_tool_note("times kept in %s", text(root, "file"));
 }
 
+static void show_note(const json_t *model)
+{
+    if (*text(model, "note")) pe_tool_note("%s", text(model, "note"));
+}
+
 static void show(const char *json)
 {
-    if (pe_common_opts.json) {
-        fputs(json, stdout);
-        return;
-    }
     json_t *root = json_loads(json, 0, NULL);
-    if (tune) show_tuned(root);
+    show_note(json_object_get(root, "model"));
+    show_note(json_object_get(root, "baseline"));
+    if (pe_common_opts.json) fputs(json, stdout);
+    else if (tune) show_tuned(root);
     else {
         printf("%s, %s, %.0f threads, executed as %s\n\n", text(root, "machine"), text(root, "cpu"),
                number(root, "threads"), text(json_object_get(root, "model"), "weights"));

@@ -37,7 +37,7 @@ static const pe_option options[] = {
     { "decode", 0, PE_OPT_FLAG, &set.decode, 0, "token ids back to text, the model is not run", 0,
       0 },
     { "exec-layout", 0, PE_OPT_STRING, &set.exec_layout, "NAME",
-      "force dense, csr, bitmask or block4", 0, 0 },
+      "force dense, csr, bitmask or block4; on a GPU also bsr, blocked-ell, int8-weights", 0, 0 },
     { "tune-file", 0, PE_OPT_STRING, &set.tune_file, "FILE",
       "measured times ('' = none; default: the cache)", 0, 0 },
     PE_PRECISION_OPTION,
@@ -102,6 +102,7 @@ static void open_model(run *r, const char *path)
     must(pe_ctx_new(&r->ctx, r->model, pe_tool_pool(), &err), &err);
     r->view.info = pe_model_get_info(r->model);
     const pe_model_info *info = r->view.info;
+    if (info->note) pe_tool_note("%s", info->note);
     if (info->head == PE_HEAD_NONE && info->pooling == PE_POOL_NONE && !set.dump)
         pe_tool_usage("%s is a bare encoder: try --pool mean for embeddings, or --dump", path);
     if (!set.dump) return;

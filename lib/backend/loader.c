@@ -144,15 +144,19 @@ const pe_plugin *pe_plugin_of(const pe_backend *b)
 }
 
 /* File names are made of it: what is no letter or digit becomes '-'. */
-void pe_backend_identity(char out[160], const pe_backend *b)
+void pe_backend_identity(pe_identity *out, const pe_backend *b)
 {
     const pe_plugin *p = pe_plugin_of(b);
     pe_device_info info;
     const char *colon = strchr(b->name, ':');
-    snprintf(out, 160, "%s", b->level ? b->level : b->name);
+    *out = (pe_identity){ 0 };
+    snprintf(out->text, sizeof out->text, "%s", b->level ? b->level : b->name);
     if (!p || p->describe(&info, colon ? (int)strtol(colon + 1, NULL, 10) : 0, NULL)) return;
-    snprintf(out, 160, "%s-%d-%s", info.name, info.driver, info.driver_name);
-    for (char *at = out; *at; at++)
+    snprintf(out->device, sizeof out->device, "%s", info.name);
+    snprintf(out->driver, sizeof out->driver, "CUDA %d.%d%s%s", info.driver / 1000,
+             info.driver % 1000 / 10, info.driver_name[0] ? ", " : "", info.driver_name);
+    snprintf(out->text, sizeof out->text, "%s-%d-%s", info.name, info.driver, info.driver_name);
+    for (char *at = out->text; *at; at++)
         if (!(*at >= 'a' && *at <= 'z') && !(*at >= 'A' && *at <= 'Z') &&
             !(*at >= '0' && *at <= '9'))
             *at = '-';

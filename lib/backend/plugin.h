@@ -48,8 +48,12 @@ typedef const pe_plugin *pe_plugin_entry_fn(void);
 
 /* kind "cuda" or "emu", loaded once. PE_E_UNSUPPORTED with where it was looked for. */
 pe_status pe_plugin_load(const pe_plugin **out, const char *kind, pe_error *err);
-/* What measured times belong to: the CPU's level, or the GPU's name and driver. */
-void pe_backend_identity(char out[160], const pe_backend *b);
+/* What measured times belong to. */
+typedef struct pe_identity {
+    char text[160]; /* the CPU's level, or the GPU's name and driver; letters, digits, '-' */
+    char device[96], driver[64]; /* as people write them; "" for the CPU */
+} pe_identity;
+void pe_backend_identity(pe_identity *out, const pe_backend *b);
 /* The plugin behind a backend, NULL for the CPU. */
 const pe_plugin *pe_plugin_of(const pe_backend *b);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/backend/plugin.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/rng.h"
@@ -130,6 +131,11 @@ static pe_status add_row(json_t *rows, bench *b, uint32_t batch, uint32_t length
     (void)json_object_set_new(row, "batch", json_integer(batch));
     (void)json_object_set_new(row, "length", json_integer(length));
     (void)json_object_set_new(row, "peak_rss", json_integer((json_int_t)pe_bench_peak_rss()));
+    const pe_backend *device = pe_model_backend(b->s[0].model);
+    const pe_plugin *plugin = pe_plugin_of(device);
+    if (plugin)
+        (void)json_object_set_new(row, "peak_device",
+                                  json_integer((json_int_t)plugin->high_water(device)));
     if (b->n > 1) {
         json_t *base = times_json(&b->s[1].times, tokens);
         double speedup =
@@ -204,9 +210,11 @@ static json_t *subject_json(const subject *s)
                                   json_pack("[s, s, s]", l->exec[0], l->exec[1], l->exec[2]));
     }
     const char *why = pe_model_get_layer(s->model, 0)->why;
-    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:o}", "path", info->path, "family", info->family,
-                     "weights", info->weights, "parameters", (json_int_t)info->nparams, "chosen_by",
-                     why, "exec", forms);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o}", "path", info->path, "family",
+                          info->family, "weights", info->weights, "parameters",
+                          (json_int_t)info->nparams, "chosen_by", why, "exec", forms);
+    if (info->note) (void)json_object_set_new(o, "note", json_string(info->note));
+    return o;
 }
 
 static pe_status run_grid(json_t *root, bench *b, pe_error *err)

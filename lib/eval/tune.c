@@ -123,7 +123,8 @@ static size_t most_scratch(const pe_linear *l, const pe_backend *b, pe_pool *poo
 /* Sparse forms are worth trying where something is zero. */
 static bool worth(const pe_linear *l, const pe_backend *b, pe_form f)
 {
-    return pe_linear_admits(l, b, f) && (f == pe_linear_dense_form(l) || l->sparsity > 0.2);
+    bool dense = f == pe_linear_dense_form(l) || f == PE_FORM_W8_DENSE;
+    return pe_linear_admits(l, b, f) && (dense || l->sparsity > 0.2);
 }
 
 static pe_status time_layer(double us[PE_NFORMS][PE_NBUCKETS], tuner *t, const pe_linear *l,
@@ -200,7 +201,7 @@ static pe_status tune_all(json_t *root, pe_tunes *tunes, const pe_model *m,
 }
 
 static pe_status tune_file(char **out, const pe_bench_params *p, const pe_model *m,
-                           const char *identity, pe_error *err)
+                           const pe_identity *identity, pe_error *err)
 {
     if (!p->tune_file || !*p->tune_file)
         return pe_tunefile_path(out, pe_model_ckpt(m), identity, err);
@@ -217,17 +218,18 @@ pe_status pe_tune_model(char **json, const char *model, const pe_bench_params *p
                            .pool = p->pool };
     pe_model *m = NULL;
     pe_tunes tunes = { 0 };
-    char *file = NULL, machine[128], identity[160];
+    char *file = NULL, machine[128];
+    pe_identity identity = { 0 };
     json_t *root = NULL;
     pe_status st = pe_model_open(&m, model, &mp, err);
-    if (!st) pe_backend_identity(identity, pe_model_backend(m));
-    if (!st) st = tune_file(&file, p, m, identity, err);
-    if (!st) st = pe_tunes_new(&tunes, pe_model_ckpt(m), identity, err);
+    if (!st) pe_backend_identity(&identity, pe_model_backend(m));
+    if (!st) st = tune_file(&file, p, m, &identity, err);
+    if (!st) st = pe_tunes_new(&tunes, pe_model_ckpt(m), &identity, err);
     pe_bench_machine(machine, sizeof machine);
     if (!st) {
-        root = json_pack("{s:s, s:s, s:s, s:i, s:s, s:[]}", "schema", "pe.tuned/1", "cpu", identity,
-                         "machine", machine, "threads", pe_pool_nthreads(p->pool), "file", file,
-                         "layers");
+        root = json_pack("{s:s, s:s, s:s, s:i, s:s, s:[]}", "schema", "pe.tuned/1", "cpu",
+                         identity.text, "machine", machine, "threads", pe_pool_nthreads(p->pool),
+                         "file", file, "layers");
         if (!root) st = pe_fail_nomem(err, "results", 0);
     }
     if (!st) st = tune_all(root, &tunes, m, p, err);

@@ -12,6 +12,18 @@ typedef struct layout {
     bool first_only; /* the answer reads the first token of each row only */
 } layout;
 
+/* Parts that are stored alike. */
+static pe_stored stored_as(const pe_module *const *mods, int nmods)
+{
+    pe_dtype t = mods[0]->weight->dtype;
+    for (int i = 1; i < nmods; i++)
+        if (mods[i]->weight->dtype != t) return PE_STORED_OTHER;
+    return t == PE_BF16  ? PE_STORED_BF16
+           : t == PE_F16 ? PE_STORED_F16
+           : t == PE_I8  ? PE_STORED_CODES
+                         : PE_STORED_OTHER;
+}
+
 static pe_linear *add_layer(layout *a, const pe_module *const *mods, int nmods)
 {
     pe_linear_job *job = &a->jobs[a->m->nlinears];
@@ -26,6 +38,7 @@ static pe_linear *add_layer(layout *a, const pe_module *const *mods, int nmods)
         l->n += mods[i]->rows;
     }
     l->nparts = nmods;
+    l->stored = stored_as(mods, nmods);
     return l;
 }
 

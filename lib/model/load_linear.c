@@ -102,7 +102,7 @@ pe_status pe_linear_source_read(pe_linear_source *out, pe_room *room, const pe_l
     if (!st && job->bias) st = pe_ckpt_read_f32(m->ckpt, job->bias->weight, s.bias, err);
     if (st) return st;
     if (!loaded && !l->int8) out->f32 = s.f32;
-    if (l->int8) {
+    if (l->int8 || (!loaded && l->stored == PE_STORED_CODES)) {
         out->s8 = s.s8;
         out->wscale = s.scale;
     }

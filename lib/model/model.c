@@ -90,6 +90,7 @@ static pe_status describe(pe_model *m, pe_error *err)
     info->ntasks = c->has_tasks ? c->ntasks : 0;
     info->pad_id = c->pad_id;
     info->weights = weights_name(m);
+    info->note = m->note[0] ? m->note : NULL;
     for (size_t i = 0; i < m->modules.n; i++) {
         const pe_module *mod = &m->modules.v[i];
         info->nparams +=
@@ -127,11 +128,12 @@ static pe_status load(pe_model *m, const pe_model_params *p, pe_error *err)
 {
     pe_tunes tunes = { 0 };
     pe_form_choice choice = { .force = p->exec_layout };
-    char level[160];
+    pe_identity here;
     pe_status st = pe_model_lay_out(m, err);
     if (!st) st = set_precision(m, p->precision, err);
-    pe_backend_identity(level, m->backend);
-    if (!st && !choice.force) st = pe_tunefile_read(&tunes, p->tune_file, m->ckpt, level, err);
+    pe_backend_identity(&here, m->backend);
+    if (!st && !choice.force) st = pe_tunefile_read(&tunes, p->tune_file, m->ckpt, &here, err);
+    snprintf(m->note, sizeof m->note, "%s", tunes.note);
     if (tunes.root) choice.tunes = &tunes;
     m->why = choice.force ? "forced" : choice.tunes ? "tuned" : "estimate";
     if (!st) st = pe_model_load(m, &choice, p->pool, err);

@@ -52,6 +52,7 @@ struct pe_model {
     char **layer_names;           /* [nlinears] */
     pe_plan lean, full;           /* what the answer needs; everything, every hidden state kept */
     const char *why;              /* how forms were chosen */
+    char note[PE_TUNE_NOTE];      /* "" or what is to know about that */
 };
 
 /* One linear layer to load: the modules it joins, or the tied word table. */

@@ -2,6 +2,7 @@
  * Read next: lib/model/tunefile.h. */
 #include "lib/model/tunefile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static pe_status structure_digest(char text[PE_DIGEST_TEXT], const pe_ckpt *ckpt
     return PE_OK;
 }
 
-pe_status pe_tunefile_path(char **out, const pe_ckpt *ckpt, const char *level, pe_error *err)
+pe_status pe_tunefile_path(char **out, const pe_ckpt *ckpt, const pe_identity *here, pe_error *err)
 {
     char digest[PE_DIGEST_TEXT];
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -48,41 +49,84 @@ pe_status pe_tunefile_path(char **out, const pe_ckpt *ckpt, const char *level, p
             err, PE_E_ARG,
             "no place for measured times: neither XDG_CACHE_HOME nor HOME is set; try --tune-file");
     int n = asprintf(out, "%s/%spe/tune/%s-%s.json", xdg ? cache : home, xdg ? "" : ".cache/",
-                     digest, level);
+                     digest, here->text);
     return n < 0 ? pe_fail_nomem(err, "path of the tune file", 256) : PE_OK;
 }
 
-static bool fits(const json_t *root, const pe_ckpt *ckpt, const char *level)
+static const char *text_of(const json_t *root, const char *key)
 {
-    char digest[PE_DIGEST_TEXT];
-    const char *schema = json_string_value(json_object_get(root, "schema"));
-    const char *model = json_string_value(json_object_get(root, "model"));
-    const char *cpu = json_string_value(json_object_get(root, "cpu"));
-    return schema && model && cpu && strcmp(schema, SCHEMA) == 0 && strcmp(cpu, level) == 0 &&
-           !structure_digest(digest, ckpt, NULL) && strcmp(model, digest) == 0;
+    const char *text = json_string_value(json_object_get(root, key));
+    return text ? text : "";
 }
 
-pe_status pe_tunefile_read(pe_tunes *out, const char *file, const pe_ckpt *ckpt, const char *level,
-                           pe_error *err)
+static bool of_model(const json_t *root, const pe_ckpt *ckpt)
+{
+    char digest[PE_DIGEST_TEXT];
+    return strcmp(text_of(root, "schema"), SCHEMA) == 0 && !structure_digest(digest, ckpt, NULL) &&
+           strcmp(text_of(root, "model"), digest) == 0;
+}
+
+static bool fits(const json_t *root, const pe_ckpt *ckpt, const pe_identity *here)
+{
+    return of_model(root, ckpt) && strcmp(text_of(root, "cpu"), here->text) == 0;
+}
+
+/* Says of a file that does not fit whether it is of another device or driver. */
+static void note_foreign(pe_tunes *out, const char *path, const pe_ckpt *ckpt,
+                         const pe_identity *here)
+{
+    json_t *root = NULL;
+    if (pe_json_load(&root, path, 64 << 20, NULL)) return;
+    if (of_model(root, ckpt) && *text_of(root, "device") && !fits(root, ckpt, here))
+        snprintf(out->note, sizeof out->note,
+                 "%.200s: measured on %.60s, driver %.40s; this is %.60s, driver %.40s: not used, "
+                 "pe-bench --tune measures here",
+                 path, text_of(root, "device"), text_of(root, "driver"), here->device,
+                 here->driver);
+    json_decref(root);
+}
+
+/* Times of this model beside `path`, where there are none that fit. */
+static void look_beside(pe_tunes *out, const char *path, const pe_ckpt *ckpt,
+                        const pe_identity *here)
+{
+    const char *name = strrchr(path, '/') + 1;
+    size_t digest = strlen(name) - strlen(here->text) - strlen(".json");
+    char *folder = strndup(path, (size_t)(name - path)), *file = NULL;
+    DIR *d = folder ? opendir(folder) : NULL;
+    for (struct dirent *e; d && !out->note[0] && (e = readdir(d));) {
+        if (strncmp(e->d_name, name, digest) != 0) continue;
+        if (asprintf(&file, "%s%s", folder, e->d_name) < 0) break;
+        note_foreign(out, file, ckpt, here);
+        free(file);
+    }
+    if (d) (void)closedir(d);
+    free(folder);
+}
+
+pe_status pe_tunefile_read(pe_tunes *out, const char *file, const pe_ckpt *ckpt,
+                           const pe_identity *here, pe_error *err)
 {
     char *path = NULL;
-    out->root = NULL;
+    *out = (pe_tunes){ 0 };
     if (file && !*file) return PE_OK;
     if (file) {
         pe_status st = pe_json_load(&out->root, file, 64 << 20, err);
-        if (!st && !fits(out->root, ckpt, level)) {
+        if (!st && !fits(out->root, ckpt, here)) {
             pe_tunes_release(out);
             st = pe_fail(err, PE_E_INPUT,
-                         "%s: measured for another model or CPU; run pe-bench --tune", file);
+                         "%s: measured for another model, CPU, GPU or driver; run pe-bench --tune",
+                         file);
         }
         return st;
     }
     /* A cache may be gone, stale, or of an older version: then the estimate serves. */
-    pe_status st = pe_tunefile_path(&path, ckpt, level, err);
+    pe_status st = pe_tunefile_path(&path, ckpt, here, err);
     if (st) return st == PE_E_ARG ? PE_OK : st;
     if (access(path, R_OK) == 0 && !pe_json_load(&out->root, path, 64 << 20, NULL) &&
-        !fits(out->root, ckpt, level))
+        !fits(out->root, ckpt, here))
         pe_tunes_release(out);
+    if (!out->root && here->device[0]) look_beside(out, path, ckpt, here);
     free(path);
     return PE_OK;
 }
@@ -93,14 +137,19 @@ void pe_tunes_release(pe_tunes *t)
     t->root = NULL;
 }
 
-pe_status pe_tunes_new(pe_tunes *out, const pe_ckpt *ckpt, const char *level, pe_error *err)
+pe_status pe_tunes_new(pe_tunes *out, const pe_ckpt *ckpt, const pe_identity *here, pe_error *err)
 {
     char digest[PE_DIGEST_TEXT];
     pe_status st = structure_digest(digest, ckpt, err);
     if (st) return st;
-    out->root = json_pack("{s:s, s:s, s:s, s:{}}", "schema", SCHEMA, "model", digest, "cpu", level,
-                          "layers");
-    return out->root ? PE_OK : pe_fail_nomem(err, "tune file", 0);
+    out->root = json_pack("{s:s, s:s, s:s, s:{}}", "schema", SCHEMA, "model", digest, "cpu",
+                          here->text, "layers");
+    if (!out->root) return pe_fail_nomem(err, "tune file", 0);
+    if (here->device[0]) {
+        (void)json_object_set_new(out->root, "device", json_string(here->device));
+        (void)json_object_set_new(out->root, "driver", json_string(here->driver));
+    }
+    return PE_OK;
 }
 
 pe_status pe_tunes_add(pe_tunes *t, const pe_linear *l, double us[PE_NFORMS][PE_NBUCKETS],

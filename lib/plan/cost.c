@@ -32,10 +32,15 @@ static const cost_row rows[] = {
 };
 
 /* On a GPU no time was measured yet: bytes that are read for few tokens, and for more what others
- * have measured of cuSPARSE, which passes dense products from some 97 % zeros on (docs/gpu.md). */
+ * have measured of cuSPARSE, which passes dense products from some 97 % zeros on. What takes 8
+ * tokens a launch is counted in launches and bytes beside an f32 product of 4096 x 4096
+ * (docs/gpu.md, "What to expect"): for small matrices, too, it is one launch of two. */
 static const cost_row device_rows[] = {
     { "", PE_FORM_S8_BITMASK, { 0.30f, 9.0f, 9.0f }, { 1.1f, 1.0f, 1.0f }, (size_t)1 << 20 },
     { "", PE_FORM_F32_CSR, { 0.30f, 0.30f, 0.30f }, { 3.0f, 14.0f, 20.0f }, (size_t)1 << 20 },
+    { "", PE_FORM_BF16_BITMASK, { 0.30f, 0.45f, 9.0f }, { 0.7f, 1.2f, 1.0f }, 0 },
+    { "", PE_FORM_F16_BITMASK, { 0.30f, 0.45f, 9.0f }, { 0.7f, 1.2f, 1.0f }, 0 },
+    { "", PE_FORM_W8_DENSE, { 0.33f, 0.70f, 1.60f }, { 0.0f, 0.0f, 0.0f }, 0 },
 };
 
 static int rank_of(const char *level)
@@ -90,7 +95,7 @@ pe_status pe_form_force(pe_linear *l, const pe_backend *b, const char *name, pe_
     for (int i = 0; i < PE_NBUCKETS; i++) l->form[i] = form;
     return known ? PE_OK
                  : pe_fail(err, PE_E_ARG,
-                           "exec layout '%.40s': expected dense, csr, bitmask, block4, bsr or "
-                           "blocked-ell",
+                           "exec layout '%.40s': expected dense, csr, bitmask, block4, bsr, "
+                           "blocked-ell or int8-weights",
                            name);
 }

@@ -29,8 +29,8 @@ static double empty_blocks(const uint8_t *w, size_t n, size_t k, size_t elem)
 
 void pe_linear_measure(pe_linear *l, const pe_linear_source *s)
 {
-    const void *w = s->s8 ? (const void *)s->s8 : s->f32;
-    size_t elem = s->s8 ? 1 : sizeof(float), nelem = (size_t)l->n * l->k;
+    const void *w = l->int8 ? (const void *)s->s8 : s->f32;
+    size_t elem = l->int8 ? 1 : sizeof(float), nelem = (size_t)l->n * l->k;
     const pe_kernels *k = pe_kernels_get(NULL);
     l->sparsity = k ? (double)k->count_zero(w, nelem, elem) / (double)nelem : 0;
     /* Blocks matter only where much is zero; a dense model loads without looking. */
@@ -42,11 +42,23 @@ pe_form pe_linear_dense_form(const pe_linear *l)
     return l->int8 ? PE_FORM_S8_DENSE : l->dense;
 }
 
+/* What must be stored for a form that executes just that. */
+static pe_stored stored_for(pe_form form)
+{
+    return form == PE_FORM_BF16_BITMASK  ? PE_STORED_BF16
+           : form == PE_FORM_F16_BITMASK ? PE_STORED_F16
+           : form == PE_FORM_W8_DENSE    ? PE_STORED_CODES
+                                         : PE_STORED_OTHER;
+}
+
 bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form)
 {
     bool s8 = form == PE_FORM_S8_DENSE || form == PE_FORM_S8_BITMASK || form == PE_FORM_S8_BLOCK4;
     bool half = form == PE_FORM_BF16_DENSE || form == PE_FORM_F16_DENSE;
+    pe_stored stored = stored_for(form);
     if (half && form != l->dense) return false; /* a numeric class of its own: only if asked for */
+    /* Where inputs are rounded, forms that do not round them are of another class. */
+    if (stored && (stored != l->stored || l->dense != PE_FORM_F32_DENSE)) return false;
     return s8 == l->int8 && b->has_form(b, form, l->n, l->k);
 }
 
@@ -95,9 +107,9 @@ pe_status pe_linear_pack(pe_linear *l, const pe_backend *b, const pe_linear_sour
 {
     pe_status st = PE_OK;
     if (s->bias) st = copy_up((void **)&l->bias, s->bias, l->n * sizeof(float), b, l->part[0], err);
-    if (!st && s->s8)
+    if (!st && (l->int8 || pe_linear_admits(l, b, PE_FORM_W8_DENSE)))
         st = copy_up((void **)&l->wscale, s->wscale, l->n * sizeof(float), b, l->part[0], err);
-    if (!st && s->s8) st = take_codes(l, b, s->s8, err);
+    if (!st && l->int8) st = take_codes(l, b, s->s8, err);
     for (int i = 0; !st && i < PE_NBUCKETS; i++) st = pe_linear_pack_form(l, b, l->form[i], s, err);
     return st;
 }

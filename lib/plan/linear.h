@@ -25,6 +25,14 @@ typedef struct pe_act_quant {
 } pe_act_quant;
 bool pe_act_quant_equal(const pe_act_quant *a, const pe_act_quant *b);
 
+/* What the file holds of a float layer, where a form can execute just that. */
+typedef enum pe_stored {
+    PE_STORED_OTHER, /* anything that loading makes f32 of */
+    PE_STORED_BF16,
+    PE_STORED_F16,
+    PE_STORED_CODES /* int8 with a scale an output */
+} pe_stored;
+
 #define PE_LINEAR_PARTS 3 /* checkpoint modules that one layer may join: query, key, value */
 
 typedef struct pe_linear {
@@ -34,17 +42,19 @@ typedef struct pe_linear {
     uint32_t n, k;
     bool int8;     /* int8 weights and activations; else float forms */
     pe_form dense; /* of a float layer: PE_FORM_F32_DENSE, or products of 16-bit floats */
-    bool narrow;   /* all codes of weights and input lie in -127..127 */
+    pe_stored stored;
+    bool narrow; /* all codes of weights and input lie in -127..127 */
     pe_act_quant aq;
     float *bias;             /* [n] or NULL; these four are the backend's memory */
-    float *wscale;           /* [n], int8 */
+    float *wscale;           /* [n], int8 weights */
     int32_t *wsum;           /* [n], int8 */
     void *packed[PE_NFORMS]; /* NULL: form not packed */
     pe_form form[PE_NBUCKETS];
     double sparsity, block4_sparsity; /* share of zero weights, of all-zero 1x4 blocks */
 } pe_linear;
 
-/* What pe_linear_pack reads: host memory, dense. Exactly one of f32 and s8. */
+/* What pe_linear_pack reads: host memory, dense. Int8 layers have s8, the others f32, and s8 beside
+ * it where that is what is stored. */
 typedef struct pe_linear_source {
     const float *f32;    /* [n, k] */
     const int8_t *s8;    /* [n, k] */
@@ -61,7 +71,8 @@ pe_status pe_linear_pack(pe_linear *l, const pe_backend *b, const pe_linear_sour
 pe_status pe_linear_pack_form(pe_linear *l, const pe_backend *b, pe_form form,
                               const pe_linear_source *s, pe_error *err);
 void pe_linear_release(pe_linear *l, const pe_backend *b);
-/* May this layer run as `form`? (int8 forms for int8 layers, f32 forms for the others.) */
+/* May this layer run as `form`? Int8 forms for int8 layers, float forms for the others, of them
+ * only such as give the same numbers: what was stored as it is, or made f32. */
 bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form);
 /* PE_FORM_S8_DENSE, or the layer's dense float form. */
 pe_form pe_linear_dense_form(const pe_linear *l);

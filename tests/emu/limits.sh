@@ -43,6 +43,32 @@ done
 PE_EMU_FAIL=cudaStreamSynchronize:2 check lost code_of 7 "${run[@]}"
 check lost-says says "$TMP/err" "the GPU was lost"
 
+# every single launch of some small models and passes: a status that nobody looks at would show here
+launches_of() { grep -oE '[0-9]+ launches' "$1" | awk '{ n += $1 } END { print n + 0 }'; }
+every_launch() { # command...: it fails whichever launch fails, in one line, and leaves no "$TMP/pass"
+    local n all
+    PE_EMU_STATS=1 code_of 0 "$@" </dev/null || return 1
+    all=$(launches_of "$TMP/err")
+    [ "$all" -ge 2 ] || { echo "# $all launches"; return 1; }
+    for ((n = 1; n <= all; n++)); do
+        rm -rf "$TMP/pass"
+        PE_EMU_FAIL=cudaLaunchKernel:$n code_of 7 "$@" </dev/null || { echo "# launch $n of $all"; return 1; }
+        one_line "$TMP/err" && [ ! -s "$TMP/out" ] && [ ! -e "$TMP/pass" ] || { echo "# launch $n of $all"; return 1; }
+    done
+}
+golden=tests/golden/data/models
+printf '{"input_ids": [%s]}\n' 2,5,7,11,3 2,9,8,7,6,5,4,3,2,1,40,41,42,43,44,45,3 >"$TMP/ids"
+check prune-f16 code_of 0 "$BIN/pe-prune" $golden/bert_f16 --sparsity 0.7 -q -o "$TMP/f16"
+check quantize-int8 code_of 0 "$BIN/pe-quantize" $golden/bert_embed -q -o "$TMP/int8"
+check quantize-w8a16 code_of 0 "$BIN/pe-quantize" $golden/bert_gamma --scheme w8a16 -q -o "$TMP/w8a16"
+for name in f16 int8 w8a16; do
+    check every-launch-$name every_launch "$BIN/pe-run" "$TMP/$name" --device emu --json --ids "$TMP/ids"
+done
+one=(--only '*.layer.0.output.dense' --device emu -q -o "$TMP/pass" -f)
+check every-launch-prune every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 "${one[@]}"
+check every-launch-blocks every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 --pattern 4x4 "${one[@]}"
+check every-launch-quantize every_launch "$BIN/pe-quantize" $golden/bert_cls "${one[@]}"
+
 # devices that cannot be used
 PE_EMU_DRIVER=old check old-driver code_of 7 "${run[@]}"
 check old-driver-says says "$TMP/err" "driver"

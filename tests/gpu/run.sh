@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/gpu/run.sh - everything that only a GPU can show, in one command: every kernel's test on the
-# device, the whole road beside the CPU, times of the shipped model, and the sweep that says where sparse
+# device, every form of layers through the plugin, the whole road beside the CPU, times of the shipped model, and the sweep that says where sparse
 # products pass dense ones. `ok` and `not ok` lines go to stderr, one JSON object of times to stdout.
 # Needs a driver and what `make CUDA=1 gpu-tests all` built. Read next: docs/gpu.md.
 #
@@ -26,6 +26,7 @@ kernels=build/cuda/tests
 for test in tests/emu/kernels/test_*.c; do
     "$kernels/$(basename "$test" .c)" >&2 || failed=1
 done
+"$(dirname "$BIN")/gpu/forms" "$device" >&2 || failed=1
 mkdir "$work/road"
 TMP=$work/road tests/emu/road.sh >&2 || failed=1
 

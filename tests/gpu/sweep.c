@@ -73,7 +73,15 @@ static void make_weights(sweep *s, size_t b, double share)
 
 static bool of_codes(pe_form f)
 {
-    return f == PE_FORM_S8_DENSE || f == PE_FORM_S8_BITMASK || f == PE_FORM_S8_BLOCK4;
+    return f == PE_FORM_S8_DENSE || f == PE_FORM_S8_BITMASK || f == PE_FORM_S8_BLOCK4 ||
+           f == PE_FORM_W8_DENSE;
+}
+
+static const char *type_of(pe_form f)
+{
+    if (f == PE_FORM_BF16_DENSE || f == PE_FORM_BF16_BITMASK) return "bf16";
+    if (f == PE_FORM_F16_DENSE || f == PE_FORM_F16_BITMASK) return "f16";
+    return of_codes(f) ? "int8" : "f32";
 }
 
 static double best_of(sweep *s, pe_form f, const void *packed, void *scratch, size_t m)
@@ -109,11 +117,6 @@ static void time_form(sweep *s, pe_form f, const char *pattern, double share)
     pe_matrix w = {
         .n = s->n, .k = s->k, .f32 = of_codes(f) ? NULL : s->w, .s8 = of_codes(f) ? s->w8 : NULL
     };
-    static const char *const types[] = { "f32", "bf16", "f16", "int8" };
-    const char *type = types[of_codes(f)               ? 3
-                             : f == PE_FORM_BF16_DENSE ? 1
-                             : f == PE_FORM_F16_DENSE  ? 2
-                                                       : 0];
     size_t nbytes = s->b->packed_nbytes(s->b, f, &w);
     void *packed = device(s, nbytes);
     must(s, s->b->pack(s->b, f, packed, &w, &s->err));
@@ -122,7 +125,7 @@ static void time_form(sweep *s, pe_form f, const char *pattern, double share)
         double us = best_of(s, f, packed, scratch, tokens[i]);
         (void)json_array_append_new(
             s->rows, json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:f, s:I, s:f}", "form",
-                               pe_form_name(f), "type", type, "n", (json_int_t)s->n, "k",
+                               pe_form_name(f), "type", type_of(f), "n", (json_int_t)s->n, "k",
                                (json_int_t)s->k, "tokens", (json_int_t)tokens[i], "pattern",
                                pattern, "zeros", share, "bytes", (json_int_t)nbytes, "us", us));
         s->b->release(s->b, scratch);
@@ -133,7 +136,7 @@ static void time_form(sweep *s, pe_form f, const char *pattern, double share)
 static bool is_dense(pe_form f)
 {
     return f == PE_FORM_F32_DENSE || f == PE_FORM_S8_DENSE || f == PE_FORM_BF16_DENSE ||
-           f == PE_FORM_F16_DENSE;
+           f == PE_FORM_F16_DENSE || f == PE_FORM_W8_DENSE;
 }
 
 static void time_pattern(sweep *s, size_t block, const char *pattern, double share, bool dense)
@@ -189,7 +192,7 @@ static void time_shape(sweep *s, size_t n, size_t k)
 int main(int argc, char **argv)
 {
     sweep s = { .rows = json_array(), .most_m = argc > 3 ? 64 : 2048 };
-    char identity[160];
+    pe_identity identity;
     if (argc != 2 && argc != 4) {
         (void)fprintf(stderr, "usage: sweep DEVICE [N K]\n");
         return 2;
@@ -201,14 +204,14 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "sweep: %s is no device of a plugin\n", argv[1]);
         return 7;
     }
-    pe_backend_identity(identity, s.b);
+    pe_backend_identity(&identity, s.b);
     if (argc == 4) {
         time_shape(&s, strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     } else {
         time_shape(&s, 4096, 4096);
         time_shape(&s, 14336, 4096);
     }
-    json_t *root = json_pack("{s:s, s:s, s:o}", "schema", "pe.gpu-sweep/1", "device", identity,
+    json_t *root = json_pack("{s:s, s:s, s:o}", "schema", "pe.gpu-sweep/1", "device", identity.text,
                              "rows", s.rows);
     if (!root || json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6))) return 1;
     (void)putchar('\n');

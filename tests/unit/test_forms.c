@@ -41,7 +41,7 @@ static int by_times(bool int8, const char *times)
 {
     pe_backend b = machine("avx2", true);
     pe_linear l = layer(int8, 0.9, 0.9);
-    pe_tunes t = { json_pack("{s:{s:o}}", "layers", "layer", json_loads(times, 0, NULL)) };
+    pe_tunes t = { .root = json_pack("{s:{s:o}}", "layers", "layer", json_loads(times, 0, NULL)) };
     assert_non_null(t.root);
     int form = pe_tunes_apply(&t, &l, &b) ? (int)l.form[0] : -1;
     pe_tunes_release(&t);
@@ -81,9 +81,9 @@ static void test_measured_by_bucket(void **state)
     pe_backend b = machine("avx2", true);
     pe_linear l = layer(true, 0.9, 0.9), other = l;
     (void)state;
-    pe_tunes t = { json_pack("{s:{s:{s:[f,f,f], s:[f,f,f], s:[f,f,f]}}}", "layers", "layer",
-                             "dense", 10., 100., 1000., "bitmask", 5., 200., 2000., "block4", 50.,
-                             40., 990.) };
+    pe_tunes t = { .root = json_pack("{s:{s:{s:[f,f,f], s:[f,f,f], s:[f,f,f]}}}", "layers", "layer",
+                                     "dense", 10., 100., 1000., "bitmask", 5., 200., 2000.,
+                                     "block4", 50., 40., 990.) };
     assert_true(pe_tunes_apply(&t, &l, &b));
     assert_int_equal(l.form[0], PE_FORM_S8_BITMASK);
     assert_int_equal(l.form[1], PE_FORM_S8_BLOCK4);

@@ -92,7 +92,18 @@ typedef struct pe_lt_call {
 pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err);
 void pe_lt_cache_free(pe_lt_cache *c);
 
-/* ---- sparse_cuda.c: the same with w in CSR, BSR or Blocked-ELL by cuSPARSE, f32 ---------------
+/* ---- bitmask_cuda.c ---------------------------------------------------------------------------
+ */
+
+bool pe_cuda_is_bitmask(pe_form form);
+bool pe_cuda_bitmask_fits(size_t n, size_t k);
+size_t pe_cuda_bitmask_nbytes(pe_form form, const pe_matrix *w);
+pe_status pe_cuda_bitmask_pack(pe_queue *q, pe_form form, void *packed, const pe_matrix *w,
+                               pe_error *err);
+pe_status pe_cuda_bitmask_run(const pe_queue *q, pe_form form, const pe_linear_call *c,
+                              pe_error *err);
+
+/* ---- sparse_cuda.c: y = x w^T with w in CSR, BSR or Blocked-ELL by cuSPARSE, f32 ---------------
  */
 
 bool pe_cuda_sparse_fits(pe_form form, size_t n, size_t k);
@@ -100,6 +111,9 @@ size_t pe_cuda_sparse_nbytes(pe_form form, const pe_matrix *w);
 pe_status pe_cuda_sparse_pack(pe_cuda *d, pe_form form, void *packed, const pe_matrix *w,
                               pe_error *err);
 void pe_cuda_sparse_forget(pe_cuda *d, const void *packed);
+/* Values before each row of a dense matrix on the device, into begin[n + 1] there; waits. */
+pe_status pe_cuda_row_begins(pe_queue *q, uint32_t *begin, const void *x, size_t n, size_t k,
+                             size_t elem_nbytes, pe_error *err);
 /* y = x w^T; what follows is pe_cu_epilogue_f32's. */
 pe_status pe_cuda_sparse_run(const pe_queue *q, const pe_linear_call *c, pe_error *err);
 

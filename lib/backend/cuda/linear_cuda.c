@@ -1,6 +1,6 @@
 /* lib/backend/cuda/linear_cuda.c - linear layers on the device: what each form keeps of the
  * weights, and which product runs it. Read next: lib/backend/cuda/lt_cuda.c,
- * lib/backend/cuda/sparse_cuda.c. */
+ * lib/backend/cuda/bitmask_cuda.c, lib/backend/cuda/sparse_cuda.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 /* Up to here the own int8 kernel runs: cuBLASLt's are made for more rows. Both are exact, so the
  * choice does not show in a result. */
-enum { FEW_TOKENS = 16, ALIGN = 256, BITMASK_TOKENS = 8 };
+enum { FEW_TOKENS = 16 };
 
 static bool is_sparse_f32(pe_form f)
 {
@@ -21,15 +21,21 @@ static bool is_half(pe_form f)
     return f == PE_FORM_BF16_DENSE || f == PE_FORM_F16_DENSE;
 }
 
+static bool is_codes(pe_form f)
+{
+    return f == PE_FORM_S8_DENSE || f == PE_FORM_W8_DENSE;
+}
+
 static bool cuda_has_form(const pe_backend *b, pe_form form, size_t n, size_t k)
 {
     (void)b;
     if (is_sparse_f32(form)) return pe_cuda_sparse_fits(form, n, k);
-    return form == PE_FORM_F32_DENSE || is_half(form) || form == PE_FORM_S8_DENSE ||
-           form == PE_FORM_S8_BITMASK;
+    if (pe_cuda_is_bitmask(form)) return pe_cuda_bitmask_fits(n, k);
+    return form == PE_FORM_F32_DENSE || is_half(form) || is_codes(form);
 }
 
-/* ---- int8 layouts ---------------------------------------------------------------------------- */
+/* ---- packed weights ----------------------------------------------------------------------------
+ */
 
 /* Dense codes [n4, ldw], zero beyond n and k: both kernels and cuBLASLt take them. */
 static size_t codes_ld(size_t k)
@@ -41,32 +47,13 @@ static size_t codes_rows(size_t n)
     return pe_round_up(n, 4);
 }
 
-/* Bitmask: words of the rows, where each begins, values. */
-typedef struct bitmask_at {
-    size_t words, begin, values; /* words a row; offsets */
-} bitmask_at;
-static bitmask_at bitmask_places(size_t n, size_t k)
-{
-    bitmask_at a = { .words = (k + 63) / 64 };
-    a.begin = pe_round_up(n * a.words * sizeof(uint64_t), ALIGN);
-    a.values = a.begin + pe_round_up((n + 1) * sizeof(uint32_t), ALIGN);
-    return a;
-}
-
-static size_t count_codes(const pe_matrix *w)
-{
-    size_t nnz = 0;
-    for (size_t i = 0; i < w->n * w->k; i++) nnz += w->s8[i] != 0;
-    return nnz;
-}
-
 static size_t cuda_packed_nbytes(const pe_backend *b, pe_form form, const pe_matrix *w)
 {
     (void)b;
     if (is_sparse_f32(form)) return pe_cuda_sparse_nbytes(form, w);
     if (is_half(form)) return w->n * w->k * sizeof(uint16_t);
-    if (form == PE_FORM_S8_DENSE) return codes_rows(w->n) * codes_ld(w->k);
-    if (form == PE_FORM_S8_BITMASK) return bitmask_places(w->n, w->k).values + count_codes(w) + 16;
+    if (is_codes(form)) return codes_rows(w->n) * codes_ld(w->k);
+    if (pe_cuda_is_bitmask(form)) return pe_cuda_bitmask_nbytes(form, w);
     return w->n * w->k * sizeof(float);
 }
 
@@ -79,30 +66,6 @@ static pe_status pack_codes(pe_queue *q, void *packed, const pe_matrix *w, pe_er
     pe_status st = pe_cuda_upload(q, packed, codes, nbytes, err);
     if (!st) st = pe_cuda_sync(q, err);
     free(codes);
-    return st;
-}
-
-static pe_status pack_bitmask(pe_queue *q, void *packed, const pe_matrix *w, pe_error *err)
-{
-    bitmask_at a = bitmask_places(w->n, w->k);
-    size_t nbytes = a.values + count_codes(w) + 16;
-    char *host = calloc(nbytes, 1);
-    if (!host) return pe_fail_nomem(err, "sparse layer", nbytes);
-    uint64_t *mask = (void *)host;
-    uint32_t *begin = (void *)(host + a.begin), at = 0;
-    for (size_t r = 0; r < w->n; r++) {
-        begin[r] = at;
-        for (size_t i = 0; i < w->k; i++) {
-            int8_t code = w->s8[r * w->k + i];
-            if (!code) continue;
-            mask[r * a.words + i / 64] |= UINT64_C(1) << i % 64;
-            host[a.values + at++] = (char)code;
-        }
-    }
-    begin[w->n] = at;
-    pe_status st = pe_cuda_upload(q, packed, host, nbytes, err);
-    if (!st) st = pe_cuda_sync(q, err);
-    free(host);
     return st;
 }
 
@@ -129,8 +92,8 @@ static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, cons
     pe_queue q = { .backend = b };
     if (is_sparse_f32(form)) return pe_cuda_sparse_pack(pe_cuda_of(b), form, packed, w, err);
     if (is_half(form)) return pack_half(&q, form, packed, w, err);
-    if (form == PE_FORM_S8_DENSE) return pack_codes(&q, packed, w, err);
-    if (form == PE_FORM_S8_BITMASK) return pack_bitmask(&q, packed, w, err);
+    if (is_codes(form)) return pack_codes(&q, packed, w, err);
+    if (pe_cuda_is_bitmask(form)) return pe_cuda_bitmask_pack(&q, form, packed, w, err);
     pe_status st = pe_cuda_upload(&q, packed, w->f32, w->n * w->k * sizeof(float), err);
     return st ? st : pe_cuda_sync(&q, err);
 }
@@ -169,28 +132,11 @@ static pe_status run_codes(pe_queue *q, const pe_linear_call *c, pe_error *err)
                               "int8 product", err);
 }
 
-static pe_status run_bitmask(pe_queue *q, const pe_linear_call *c, pe_error *err)
+/* The codes as they are, against f32 inputs; 8 tokens a launch. */
+static pe_status run_w8(const pe_queue *q, const pe_linear_call *c, pe_error *err)
 {
-    bitmask_at a = bitmask_places(c->n, c->k);
-    const char *packed = c->packed;
-    pe_cu_bitmask w = { .mask = (const void *)packed,
-                        .begin = (const void *)(packed + a.begin),
-                        .values = packed + a.values,
-                        .n = c->n,
-                        .k = c->k,
-                        .nwords = a.words };
-    pe_status st = PE_OK;
-    for (size_t t = 0; !st && t < c->m; t += BITMASK_TOKENS) {
-        pe_linear_call few = *c;
-        few.m = c->m - t < BITMASK_TOKENS ? c->m - t : BITMASK_TOKENS;
-        few.y = c->y + t * c->ldy;
-        few.xq = c->xq + t * c->ldx;
-        few.xscale = c->xscale + t;
-        if (c->xzero) few.xzero = c->xzero + t;
-        st = pe_cuda_check(pe_cu_linear_bitmask_s8(&few, &w, pe_cuda_stream(q)),
-                           pe_cuda_of(q->backend), "sparse product", err);
-    }
-    return st;
+    return pe_cuda_check(pe_cu_linear_w8(c, c->packed, codes_ld(c->k), pe_cuda_stream(q)),
+                         pe_cuda_of(q->backend), "product of int8 weights", err);
 }
 
 static pe_status run_f32(pe_queue *q, pe_form form, const pe_linear_call *c, pe_error *err)
@@ -243,7 +189,8 @@ static pe_status run_half(pe_queue *q, pe_form form, const pe_linear_call *c, pe
 static pe_status cuda_linear(pe_queue *q, const pe_linear_op *op, pe_error *err)
 {
     if (op->form == PE_FORM_S8_DENSE) return run_codes(q, &op->call, err);
-    if (op->form == PE_FORM_S8_BITMASK) return run_bitmask(q, &op->call, err);
+    if (op->form == PE_FORM_W8_DENSE) return run_w8(q, &op->call, err);
+    if (pe_cuda_is_bitmask(op->form)) return pe_cuda_bitmask_run(q, op->form, &op->call, err);
     if (is_half(op->form)) return run_half(q, op->form, &op->call, err);
     return run_f32(q, op->form, &op->call, err);
 }

@@ -108,32 +108,40 @@ static pe_status check(const packing *p, cudaError_t e, pe_error *err)
     return pe_cuda_check(e, p->d, "sparse layer", err);
 }
 
+pe_status pe_cuda_row_begins(pe_queue *q, uint32_t *begin, const void *x, size_t n, size_t k,
+                             size_t elem_nbytes, pe_error *err)
+{
+    const pe_cuda *d = pe_cuda_of(q->backend);
+    uint32_t *host = malloc((n + 1) * sizeof *host), total = 0;
+    if (!host) return pe_fail_nomem(err, "sparse layer", n * sizeof *host);
+    pe_status st = pe_cuda_check(pe_cu_row_nnz(begin, x, n, k, elem_nbytes, pe_cuda_stream(q)), d,
+                                 "sparse layer", err);
+    if (!st) st = pe_cuda_download(q, host, begin, n * sizeof *host, err);
+    if (!st) st = pe_cuda_sync(q, err);
+    for (size_t r = 0; !st && r < n; r++) {
+        uint32_t row = host[r];
+        host[r] = total;
+        total += row;
+    }
+    host[n] = total;
+    if (!st) st = pe_cuda_upload(q, begin, host, (n + 1) * sizeof *host, err);
+    if (!st) st = pe_cuda_sync(q, err);
+    free(host);
+    return st;
+}
+
 static pe_status pack_csr(packing *p, pe_error *err)
 {
     size_t n = p->w->n, k = p->w->k;
-    cudaStream_t s = pe_cuda_stream(&p->q);
-    uint32_t *begin = malloc((n + 1) * sizeof *begin), total = 0;
-    uint32_t *dev_begin = (void *)(p->packed + p->a.begins);
-    if (!begin) return pe_fail_nomem(err, "sparse layer", n * sizeof *begin);
-    pe_status st = check(p, pe_cu_row_nnz(dev_begin, p->dense, n, k, sizeof(float), s), err);
-    if (!st) st = pe_cuda_download(&p->q, begin, dev_begin, n * sizeof *begin, err);
-    if (!st) st = pe_cuda_sync(&p->q, err);
-    for (size_t r = 0; !st && r < n; r++) {
-        uint32_t row = begin[r];
-        begin[r] = total;
-        total += row;
-    }
-    begin[n] = total;
-    if (!st) st = pe_cuda_upload(&p->q, dev_begin, begin, (n + 1) * sizeof *begin, err);
+    uint32_t *begin = (void *)(p->packed + p->a.begins);
+    int32_t *columns = (void *)(p->packed + p->a.columns);
+    pe_status st = pe_cuda_row_begins(&p->q, begin, p->dense, n, k, sizeof(float), err);
     if (!st)
         st = check(p,
-                   pe_cu_encode_csr(p->packed + p->a.values,
-                                    (int32_t *)(void *)(p->packed + p->a.columns), dev_begin,
-                                    p->dense, n, k, sizeof(float), s),
+                   pe_cu_encode_csr(p->packed + p->a.values, columns, begin, p->dense, n, k,
+                                    sizeof(float), pe_cuda_stream(&p->q)),
                    err);
-    if (!st) st = pe_cuda_sync(&p->q, err);
-    free(begin);
-    return st;
+    return st ? st : pe_cuda_sync(&p->q, err);
 }
 
 /* Which blocks hold anything, [n / EDGE, k / EDGE], from the device; from malloc. */

@@ -30,7 +30,8 @@ typedef struct pe_model_params {
     const char
         *device; /* "cpu" (NULL too), "cuda", "cuda:N", "emu"; "auto": a GPU or else the CPU */
     uint64_t max_vram; /* bytes of the device's memory, 0 = what is free; the first model decides */
-    /* NULL = measured times or the cost model; "dense", "csr", "bitmask", "block4" force a form. */
+    /* NULL = measured times or the cost model; "dense", "csr", "bitmask", "block4", on devices also
+     * "bsr", "blocked-ell", "int8-weights" force a form. */
     const char *exec_layout;
     const char *tune_file; /* NULL = the cache; "" = none */
     /* Of float layers' products: NULL = "f32"; "bf16", "f16" (f32 sums) on devices that have them:
@@ -58,6 +59,7 @@ typedef struct pe_model_info { /* borrowed from the model */
         ntasks, pad_id;
     uint64_t nparams;
     const char *weights; /* "f32", "bf16", "f16", "int8", "int8 weights": what executes */
+    const char *note;    /* NULL, or a line for people: measured times that do not count here */
 } pe_model_info;
 PE_API const pe_model_info *pe_model_get_info(const pe_model *m);
 
