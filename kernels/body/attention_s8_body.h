@@ -171,28 +171,36 @@ static void attention_s8_max(int32_t *max, const attention_s8 *h, size_t nq)
     }
 }
 
-/* Scores become weights; factor[i] = vscale / their sum. The sums are whole numbers below 2^24. */
+/* Scores of a query become weights; what follows them up to whole registers is 0. */
+static void attention_s8_weigh(const attention_s8 *h, size_t i, int32_t max)
+{
+    const char *s = h->memory + h->at.scores + i * h->at.nkeys * 4;
+    char *w = h->memory + h->at.weights + i * h->at.wstep;
+    size_t whole = h->len / 16 * 16, rest = h->len - whole;
+    i16 top = i_set1(max);
+    v16 c = v_set1(h->c[i]);
+    for (size_t j = 0; j < whole; j += 16)
+        i_store_operand(w + j / S8_GROUP * 4, attention_s8_weight(i_load(s + j * 4), top, c));
+    if (rest) {
+        v16 e = v_as_float(attention_s8_weight(i_load(s + whole * 4), top, c));
+        i_store_operand(w + whole / S8_GROUP * 4, v_as_int(v_first_n(rest, e, v_zero())));
+    }
+    for (size_t j = h->at.nkeys; j / S8_GROUP * 4 < h->at.wstep; j += 16)
+        i_store_operand(w + j / S8_GROUP * 4, i_zero());
+}
+
+/* factor[i] = vscale / sum of weights. The sums are whole numbers below 2^24. Query by query, but
+ * after all weights: what is latency in one overlaps with the others. */
 static void attention_s8_softmax(attention_s8 *h, size_t nq)
 {
     int32_t max[S8_QUERIES];
-    size_t whole = h->len / 16 * 16, rest = h->len - whole;
+    i16 one = i_set1(S8_GROUP == 4 ? 0x01010101 : 0x00010001);
     attention_s8_max(max, h, nq);
+    for (size_t i = 0; i < nq; i++) attention_s8_weigh(h, i, max[i]);
     for (size_t i = 0; i < nq; i++) {
-        const char *s = h->memory + h->at.scores + i * h->at.nkeys * 4;
-        char *w = h->memory + h->at.weights + i * h->at.wstep;
-        i16 top = i_set1(max[i]), sum = i_zero();
-        v16 c = v_set1(h->c[i]);
-        for (size_t j = 0; j < whole; j += 16) {
-            i16 e = attention_s8_weight(i_load(s + j * 4), top, c);
-            i_store_operand(w + j / S8_GROUP * 4, e);
-            sum = i_add(sum, e);
-        }
-        if (rest) {
-            i16 e = attention_s8_weight(i_load(s + whole * 4), top, c);
-            e = v_as_int(v_first_n(rest, v_as_float(e), v_zero()));
-            i_store_operand(w + whole / S8_GROUP * 4, e);
-            sum = i_add(sum, e);
-        }
+        const char *w = h->memory + h->at.weights + i * h->at.wstep;
+        i16 sum = i_zero();
+        for (size_t j = 0; j < h->at.wstep; j += 64) sum = i_dot(sum, i_load(w + j), one);
         h->factor[i] = h->vscale / v_fold_sum(i_to_float(sum));
     }
 }
