@@ -59,10 +59,26 @@ else
     echo "skip which plugins are opened: no strace here"
 fi
 
-# not a plugin, and one of another time
+# not a plugin
 PE_PLUGIN_DIR=$TMP/here check no-entry code_of 7 "$BIN/pe-run" "$model" --device cuda "a fine film"
 check no-entry-line one_line
 echo "not a library" >"$TMP/none/libpe-cuda.so"
 check garbage code_of 7 "$BIN/pe-run" "$model" --device cuda "a fine film"
 check garbage-line one_line
+
+# plugins of another pe, whose tables are shorter or mean something else, are not called at all
+stub() { # exit code, what differs and by how much
+    local d=() field
+    for field in BACKEND_SHORTER BACKEND_ABI PASS_SHORTER PLUGIN_SHORTER PLUGIN_ABI; do
+        [ $field = "${2%%=*}" ] && d+=("-D$2") || d+=("-D$field=0")
+    done
+    gcc -shared -fPIC -I. -Ilib/include "${d[@]}" tests/cli/stub_plugin.c -o "$TMP/none/libpe-cuda.so" &&
+        code_of "$1" "$BIN/pe-run" "$model" --device cuda "a fine film"
+}
+check stub-of-this-pe stub 6 nothing=0
+for differs in BACKEND_SHORTER=8 BACKEND_ABI=1 BACKEND_ABI=-1 PASS_SHORTER=1 PLUGIN_SHORTER=1 PLUGIN_ABI=1; do
+    check stub-$differs stub 7 $differs
+    check stub-$differs-says says "$TMP/err" "made for another version of pe"
+    check stub-$differs-line one_line
+done
 exit $failed

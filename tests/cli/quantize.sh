@@ -90,6 +90,30 @@ check keep-float code_of 0 "$quantize" "$model" -o "$TMP/keep" --keep-float '*.q
 check keep-float-modules count_is "$TMP/keep" scale_max 20
 check keep-float-ignored grep -q '"bert.encoder.layer.3.attention.self.query"' "$TMP/keep/config.json"
 
+# ---- attention: a key beside quantization_config says that it is int8 ----
+key='^  "pe_attention": "int8"'
+without() { grep -q quantization_config "$1/config.json" && ! grep -q pe_attention "$1/config.json"; }
+check attention-default grep -q "$key" "$TMP/dynamic/config.json"
+check attention-static grep -q "$key" "$TMP/static/config.json"
+check attention-int8 code_of 0 "$quantize" "$model" -o "$TMP/a-int8" --attention int8
+check attention-int8-is-default cmp -s "$TMP/a-int8/config.json" "$TMP/dynamic/config.json"
+check attention-float code_of 0 "$quantize" "$model" -o "$TMP/a-float" --attention float --json
+check attention-float-says says "$TMP/out" '"attention": "float"'
+check attention-float-key without "$TMP/a-float"
+check attention-weight-only-key without "$TMP/w8a16"
+check attention-weight-only-float code_of 0 "$quantize" "$model" -o "$TMP/a-w8a16" --scheme w8a16 --attention float
+check attention-dequantized code_of 0 "$BIN/pe-convert" "$TMP/dynamic" -o "$TMP/a-f32" --dtype f32
+check attention-dequantized-key sh -c "! grep -q -e pe_attention -e quantization_config '$TMP/a-f32/config.json'"
+check attention-converted code_of 0 "$BIN/pe-convert" "$TMP/dynamic" -o "$TMP/a-csr" --layout csr
+check attention-converted-key grep -q "$key" "$TMP/a-csr/config.json"
+cp -r "$model" "$TMP/a-old" && chmod -R u+w "$TMP/a-old" && sed -i '1s/{/{\n  "pe_attention": "int8",/' "$TMP/a-old/config.json"
+check attention-old-key grep -q "$key" "$TMP/a-old/config.json"
+check attention-again code_of 0 "$quantize" "$TMP/a-old" -o "$TMP/a-again" --attention float
+check attention-again-key without "$TMP/a-again"
+sed -i 's/"pe_attention": "int8"/"pe_attention": "int4"/' "$TMP/a-int8/config.json"
+check attention-unknown code_of 7 "$BIN/pe-run" "$TMP/a-int8" "a fine film"
+check attention-unknown-says says "$TMP/err" "a-int8/config.json: pe_attention 'int4'"
+
 # ---- on pruned models ----
 check pruned code_of 0 "$BIN/pe-prune" "$model" -o "$TMP/pruned" --sparsity 0.7
 check sparse code_of 0 "$quantize" "$TMP/pruned" -o "$TMP/sparse" --calib "$data"
@@ -135,6 +159,10 @@ check twice-says says "$TMP/err" "quantized already"
 check scheme code_of 2 "$quantize" "$model" -o "$TMP/no" --scheme w4a4
 check static-without-data code_of 2 "$quantize" "$model" -o "$TMP/no" --activations static
 check range-without-static code_of 2 "$quantize" "$model" -o "$TMP/no" --range mse
+check attention-nonsense code_of 2 "$quantize" "$model" -o "$TMP/no" --attention nonsense
+check attention-nonsense-says says "$TMP/err" "expected int8 or float"
+check attention-of-floats code_of 2 "$quantize" "$model" -o "$TMP/no" --scheme w8a16 --attention int8
+check attention-of-floats-says says "$TMP/err" "use w8a8"
 check budget-without-data code_of 2 "$quantize" "$model" -o "$TMP/no" --max-error 0.1
 check static-weight-only code_of 2 "$quantize" "$model" -o "$TMP/no" --scheme w8a16 --activations static --calib "$data"
 for bad in percentile:0 percentile: percentile:101 percentile:99x nosuch; do

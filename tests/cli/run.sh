@@ -109,16 +109,17 @@ check masked-lm code_of 0 "$run" $models/bert_mlm --ids "$TMP/ids" --json
 check regression-needs-nothing code_of 0 "$run" $models/roberta_cls --ids "$TMP/ids"
 check bare-encoder code_of 2 "$run" "$models/bert_embed/../bert_mlm/../albert_cls/../bert_embed" --pool max --ids "$TMP/ids"
 
-# the same bits at every level and in every form
-for kind in float int8; do
+# the same bits at every level and in every form; int8 attention is another model than float attention
+head -60 "$TMP/lines" >"$TMP/some"
+"$BIN/pe-prune" $model -o "$TMP/sparse" --sparsity 0.7 --pattern 1x4 >/dev/null 2>&1
+for kind in float int8 mixed; do
     m=$model
-    if [ $kind = int8 ]; then
-        "$BIN/pe-prune" $model -o "$TMP/sparse" --sparsity 0.7 --pattern 1x4 >/dev/null 2>&1
-        "$BIN/pe-quantize" "$TMP/sparse" -o "$TMP/int8" >/dev/null 2>"$TMP/err" || { echo "not ok quantize"; cat "$TMP/err"; failed=1; }
-        m=$TMP/int8
-    fi
-    head -60 "$TMP/lines" >"$TMP/some"
+    case $kind in
+    int8) m=$TMP/int8; check quantize code_of 0 "$BIN/pe-quantize" "$TMP/sparse" -o $m ;;
+    mixed) m=$TMP/mixed; check quantize-mixed code_of 0 "$BIN/pe-quantize" "$TMP/sparse" -o $m --attention float ;;
+    esac
     "$run" $m --json -j1 <"$TMP/some" >"$TMP/want"
+    cp "$TMP/want" "$TMP/want-$kind"
     check $kind-answers test "$(wc -l <"$TMP/want")" -eq 60
     for level in ref avx2 avxvnni avx512 vnni vbmi2 amx; do
         PE_CPU=$level "$run" $m --json -j2 <"$TMP/some" >"$TMP/got"
@@ -128,7 +129,10 @@ for kind in float int8; do
         "$run" $m --json --exec-layout $form <"$TMP/some" >"$TMP/got"
         check $kind-executed-as-$form cmp -s "$TMP/got" "$TMP/want"
     done
+    "$run" $m --json -b 7 -j3 <"$TMP/some" >"$TMP/got"
+    check $kind-batch-and-threads cmp -s "$TMP/got" "$TMP/want"
 done
+check attention-shows sh -c "! cmp -s '$TMP/want-int8' '$TMP/want-mixed'"
 (cd / && LC_ALL=tr_TR.UTF-8 TZ=Asia/Tokyo "$run" "$OLDPWD/$model" --json <"$TMP/some" >"$TMP/got")
 "$run" $model --json <"$TMP/some" >"$TMP/want"
 check elsewhere-same-bits cmp -s "$TMP/got" "$TMP/want"

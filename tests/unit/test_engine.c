@@ -18,9 +18,10 @@
 #include "tests/ckpt_edit.h"
 #include "tests/scratch.h"
 
-#define SHIPPED "recipes/sentiment/model"
-#define GOLDEN  "tests/golden/data/models/"
-#define NROWS   48
+#define SHIPPED        "recipes/sentiment/model"
+#define GOLDEN         "tests/golden/data/models/"
+#define NROWS          48
+#define INT8_ATTENTION "{\"pe_attention\": \"int8\"}"
 
 static char *folder;
 
@@ -160,12 +161,26 @@ static void test_int8(void **state)
     static const ckpt_int8 kinds[] = { CKPT_DYNAMIC, CKPT_STATIC, CKPT_ASYMMETRIC,
                                        CKPT_WEIGHTS_ONLY };
     (void)state;
-    check_same(edited(SHIPPED, &(ckpt_edit){ .int8 = CKPT_DYNAMIC, .zero_blocks_of_10 = 8 }));
     for (size_t i = 0; i < 4; i++) {
         check_same(edited(GOLDEN "bert_cls", &(ckpt_edit){ .int8 = kinds[i] }));
         check_same(edited(GOLDEN "distilbert_cls",
                           &(ckpt_edit){ .int8 = kinds[i], .zero_blocks_of_10 = 6 }));
     }
+}
+
+/* Attention between codes, too: for every token, or for the first of a row. */
+static void test_int8_attention(void **state)
+{
+    static const char *const models[] = { GOLDEN "bert_tok", GOLDEN "bert_embed",
+                                          GOLDEN "roberta_cls" };
+    ckpt_edit e = { .int8 = CKPT_DYNAMIC, .config = INT8_ATTENTION };
+    (void)state;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) check_same(edited(models[i], &e));
+    e.int8 = CKPT_STATIC;
+    e.zero_blocks_of_10 = 7;
+    check_same(edited(GOLDEN "bert_cls", &e));
+    e.int8 = CKPT_DYNAMIC;
+    check_same(edited(SHIPPED, &e));
 }
 
 /* One projection kept float: q, k and v cannot be one matrix. */
@@ -255,11 +270,9 @@ static void test_tap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_float),
-        cmocka_unit_test(test_float_sparse),
-        cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_mixed),
-        cmocka_unit_test(test_weight_only_is_dequantized),
+        cmocka_unit_test(test_float), cmocka_unit_test(test_float_sparse),
+        cmocka_unit_test(test_int8),  cmocka_unit_test(test_int8_attention),
+        cmocka_unit_test(test_mixed), cmocka_unit_test(test_weight_only_is_dequantized),
         cmocka_unit_test(test_tap),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);

@@ -166,6 +166,11 @@ static void test_quantized(void **state)
                 PE_E_INPUT, QUERY ".weight_scale", "negative scale");
     refuse_edit("bert_cls", (ckpt_edit){ .poison = "classifier.bias", .int8 = CKPT_DYNAMIC },
                 PE_E_INPUT, "classifier.bias", "NaN");
+    refuse_edit("bert_cls",
+                (ckpt_edit){ .int8 = CKPT_DYNAMIC, .config = "{\"pe_attention\": \"int4\"}" },
+                PE_E_UNSUPPORTED, "config.json: pe_attention 'int4'", NULL);
+    refuse_edit("bert_cls", (ckpt_edit){ .int8 = CKPT_DYNAMIC, .config = "{\"pe_attention\": 8}" },
+                PE_E_INPUT, "config.json", "pe_attention");
 }
 
 static void put(const char *path, const char *name, const char *text)

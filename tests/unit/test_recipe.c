@@ -49,7 +49,8 @@ static void test_whole(void **state)
     static const char text[] =
         HEAD "  - prune: {sparsity: 0.25, scope: global, pattern: 1x4, only: ['a*', b], skip: c}\n"
              "    gate: {data: dev, max_drop: 0.5, metric: macro_f1}\n"
-             "  - quantize: {calib: cal, calib-rows: 7, range: 'percentile:99.9', keep_float: x}\n"
+             "  - quantize: {calib: cal, calib-rows: 7, range: 'percentile:99.9', keep_float: x,\n"
+             "    attention: float}\n"
              "  - eval: {data: [cal, other/x.tsv], limit: 3}\n"
              "  - convert: {layout: csr, dtype: bf16, block: 8}\n"
              "seed: 9\ncolumns: {text2: t2}\n"
@@ -82,6 +83,7 @@ static void test_whole(void **state)
     assert_int_equal(s->calib_rows, 7);
     assert_int_equal(s->keep_float.n, 1);
     assert_string_equal(s->quant.range, "percentile:99.9");
+    assert_string_equal(s->quant.attention, "float");
     s = &r->steps[2];
     assert_int_equal(s->op, PE_STEP_EVAL);
     assert_int_equal(s->eval.data.n, 2);
@@ -91,7 +93,7 @@ static void test_whole(void **state)
     assert_string_equal(s->convert.dtype, "bf16");
     assert_int_equal(s->block, 8);
     assert_true(r->gate.max_drop == 0.02 && r->gate.confidence == 0.9);
-    assert_int_equal(json_object_size(r->steps[1].params), 4);
+    assert_int_equal(json_object_size(r->steps[1].params), 5);
     assert_int_equal(json_integer_value(json_object_get(r->steps[1].params, "calib_rows")), 7);
     pe_recipe_close(r);
 }
@@ -161,6 +163,8 @@ static const mistake mistakes[] = {
     { HEAD "  - quantize: {range: 'percentile:0'}\n", 5, 23, "percentile" },
     { HEAD "  - quantize: {range: percentile}\n", 5, 23, "percentile" },
     { HEAD "  - quantize: {scheme: w4a4}\n", 5, 24, "w8a8 w8a16" },
+    { HEAD "  - quantize: {attention: int4}\n", 5, 27, "int8 float" },
+    { HEAD "  - quantize: {scheme: w8a16, attention: int8}\n", 5, 42, "attention int8" },
     { HEAD "  - quantize: {symmetric: yes}\n", 5, 27, "true or false" },
     { HEAD "  - quantize: {calib_rows: 1.5}\n", 5, 28, "whole number" },
     { HEAD "  - quantize: {calib_rows: 010}\n", 5, 28, "whole number" },
