@@ -5,6 +5,7 @@
 #ifndef PE_KERNELS_ATTENTION_BODY_H
 #define PE_KERNELS_ATTENTION_BODY_H
 
+#include "kernels/body/attention_tasks.h"
 #include "kernels/body/tile_body.h"
 #include "kernels/body/transpose_body.h"
 #include "kernels/body/v16_math.h"
@@ -33,12 +34,6 @@ static size_t attention_scratch_nbytes(size_t longest, size_t head_dim, int nthr
 {
     return attention_thread_floats(longest, head_dim) * sizeof(float) * (size_t)nthreads;
 }
-
-typedef struct attention_work {
-    const pe_attention_call *c;
-    const uint32_t *asks;
-    size_t thread_floats, ngroups;
-} attention_work;
 
 /* One row and head, ready to answer. */
 typedef struct attention_head {
@@ -143,11 +138,11 @@ static void attention_gather(const attention_head *h, const float *k, const floa
     }
 }
 
-static void attention_one(const attention_work *w, size_t index, float *scratch)
+static void attention_one(const pe_attention_call *c, size_t index, void *scratch)
 {
-    const pe_attention_call *c = w->c;
+    const uint32_t *asks = attention_asks(c);
     size_t row = index / c->heads, at = index % c->heads * c->head_dim;
-    size_t first = c->row_begin[row], q0 = w->asks[row], nq = w->asks[row + 1] - q0;
+    size_t first = c->row_begin[row], q0 = asks[row], nq = asks[row + 1] - q0;
     attention_head h = { .q = c->q + q0 * c->ldq + at,
                          .out = c->out + q0 * c->ldo + at,
                          .ldq = c->ldq,
@@ -170,46 +165,10 @@ static void attention_one(const attention_work *w, size_t index, float *scratch)
     for (size_t i = 0; i < nq; i += step) attention_pass(&h, i, nq - i < step ? nq - i : step);
 }
 
-/* Asks for the keys and values of a coming (row, head): they lie in short pieces far apart, which
- * the hardware does not foresee, while the current one computes. */
-static void attention_prefetch(const pe_attention_call *c, size_t index)
-{
-    size_t row = index / c->heads, at = index % c->heads * c->head_dim;
-    for (size_t t = c->row_begin[row]; t < c->row_begin[row + 1]; t++) {
-        const float *k = c->k + t * c->ldkv + at, *v = c->v + t * c->ldkv + at;
-        for (size_t i = 0; i < c->head_dim; i += 16) {
-            _mm_prefetch((const char *)(k + i), _MM_HINT_T0);
-            _mm_prefetch((const char *)(v + i), _MM_HINT_T0);
-        }
-    }
-}
-
-/* Tasks are runs of (row, head) pairs: many short rows cost no more claims than a few long ones. */
-static void attention_task(void *arg, size_t index, int worker)
-{
-    const attention_work *w = arg;
-    size_t total = w->c->nrows * w->c->heads;
-    size_t begin = total * index / w->ngroups, end = total * (index + 1) / w->ngroups;
-    float *scratch = (float *)w->c->scratch + (size_t)worker * w->thread_floats;
-    for (size_t i = begin; i < end; i++) {
-        if (i + 1 < end) attention_prefetch(w->c, i + 1);
-        attention_one(w, i, scratch);
-    }
-}
-
 static void attention_run(const pe_attention_call *c)
 {
-    size_t longest = 0, total = c->nrows * c->heads;
-    for (size_t r = 0; r < c->nrows; r++) {
-        size_t len = c->row_begin[r + 1] - c->row_begin[r];
-        if (len > longest) longest = len;
-    }
-    size_t groups = 16 * (size_t)pe_pool_nthreads(c->pool);
-    attention_work w = { .c = c,
-                         .asks = c->q_begin ? c->q_begin : c->row_begin,
-                         .thread_floats = attention_thread_floats(longest, c->head_dim),
-                         .ngroups = groups < total ? groups : total };
-    if (w.ngroups) pe_pool_run(c->pool, w.ngroups, attention_task, &w);
+    size_t nfloats = attention_thread_floats(attention_longest(c), c->head_dim);
+    attention_each(c, nfloats * sizeof(float), attention_one);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define PE_KERNELS_ATTENTION_S8_BODY_H
 
 #include "kernels/body/attention_s8_pack.h"
+#include "kernels/body/attention_tasks.h"
 
 /* ---- the two products ------------------------------------------------------------------------ */
 
@@ -205,9 +206,9 @@ static void attention_s8_softmax(attention_s8 *h, size_t nq)
     }
 }
 
-static void attention_s8_one(const pe_attention_call *c, size_t index, char *memory)
+static void attention_s8_one(const pe_attention_call *c, size_t index, void *memory)
 {
-    const uint32_t *asks = c->q_begin ? c->q_begin : c->row_begin;
+    const uint32_t *asks = attention_asks(c);
     size_t row = index / c->heads, at = index % c->heads * c->head_dim;
     size_t first = c->row_begin[row], q0 = asks[row], nq = asks[row + 1] - q0;
     attention_s8 h = { .memory = memory,
@@ -234,52 +235,10 @@ static void attention_s8_one(const pe_attention_call *c, size_t index, char *mem
     }
 }
 
-/* Asks for what a coming (row, head) reads: short pieces far apart, which the hardware does not
- * foresee, while the current one computes. */
-static void attention_s8_prefetch(const pe_attention_call *c, size_t index)
-{
-    const uint32_t *asks = c->q_begin ? c->q_begin : c->row_begin;
-    size_t row = index / c->heads, at = index % c->heads * c->head_dim;
-    for (size_t t = c->row_begin[row]; t < c->row_begin[row + 1]; t++)
-        for (size_t i = 0; i < c->head_dim; i += 16) {
-            _mm_prefetch((const char *)(c->k + t * c->ldkv + at + i), _MM_HINT_T0);
-            _mm_prefetch((const char *)(c->v + t * c->ldkv + at + i), _MM_HINT_T0);
-        }
-    for (size_t t = asks[row]; t < asks[row + 1]; t++)
-        for (size_t i = 0; i < c->head_dim; i += 16)
-            _mm_prefetch((const char *)(c->q + t * c->ldq + at + i), _MM_HINT_T0);
-}
-
-typedef struct attention_s8_work {
-    const pe_attention_call *c;
-    size_t thread_nbytes, ngroups;
-} attention_s8_work;
-
-/* Tasks are runs of (row, head) pairs: many short rows cost no more claims than a few long ones. */
-static void attention_s8_task(void *arg, size_t index, int worker)
-{
-    const attention_s8_work *w = arg;
-    size_t total = w->c->nrows * w->c->heads;
-    size_t begin = total * index / w->ngroups, end = total * (index + 1) / w->ngroups;
-    char *memory = (char *)w->c->scratch + (size_t)worker * w->thread_nbytes;
-    for (size_t i = begin; i < end; i++) {
-        if (i + 1 < end) attention_s8_prefetch(w->c, i + 1);
-        attention_s8_one(w->c, i, memory);
-    }
-}
-
 static void attention_s8_run(const pe_attention_call *c)
 {
-    size_t longest = 0, total = c->nrows * c->heads;
-    for (size_t r = 0; r < c->nrows; r++) {
-        size_t len = c->row_begin[r + 1] - c->row_begin[r];
-        if (len > longest) longest = len;
-    }
-    size_t groups = 16 * (size_t)pe_pool_nthreads(c->pool);
-    attention_s8_work w = { .c = c,
-                            .thread_nbytes = attention_s8_shape_of(longest, c->head_dim).nbytes,
-                            .ngroups = groups < total ? groups : total };
-    if (w.ngroups) pe_pool_run(c->pool, w.ngroups, attention_s8_task, &w);
+    attention_each(c, attention_s8_shape_of(attention_longest(c), c->head_dim).nbytes,
+                   attention_s8_one);
 }
 
 #endif
