@@ -65,6 +65,7 @@ SO         := libpe.so.$(VERSION)
 
 .PHONY: all lib tools units benches fuzzers example test check check-build check-long coverage bench faults emu-faults \
         fuzz format install clean help FORCE
+# No prerequisites, here or in any other file: objects stay, and nothing is linked anew while tests run.
 .SECONDARY:
 all: lib tools ## build the library and the tools (default)
 lib: $(B)/libpe.a $(B)/libpe.so $(B)/libpe-recipe.a

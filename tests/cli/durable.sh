@@ -41,15 +41,16 @@ traced() ( # extra arguments...; under strace with $inject, trace in $TMP/trace
         "$tool" "$model" -o "$TMP/w/out" "$@" >"$TMP/stdout" 2>"$TMP/stderr"
     exit $?
 )
-# The trace ends with how the tool ended. Where it does not, strace never got that far (a busy machine
-# refuses a process): that is no answer of the tool's, so it is asked again.
+# The trace begins with the tool's start and ends with its end. Where it does not, strace never got that
+# far (a busy machine refuses a process): that is no answer of the tool's, so it is asked again.
+answered() { grep -qE '^[0-9]+ +execve\(.* = 0$' "$TMP/trace" && grep -qE '^[0-9]+ +\+\+\+ (exited|killed)' "$TMP/trace"; } 2>/dev/null
 run() {
     local code attempt
     for attempt in 1 2 3 4 5; do
         rm -f "$TMP/trace"
         traced "$@"
         code=$?
-        ! grep -qE '^[0-9]+ +\+\+\+ (exited|killed)' "$TMP/trace" 2>/dev/null || return $code
+        ! answered || return $code
         sleep $attempt
     done
     echo "strace fails: exit $code: $(cat "$TMP/shell" "$TMP/stderr" | head -3)" >>"$TMP/stderr"

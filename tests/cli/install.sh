@@ -15,6 +15,9 @@ check() { # name, command...
     fi
 }
 mode=$(basename "$(dirname "$BIN")")
+# other suites run these tools now
+relinked=$(make -n MODE="$mode" all | grep -c -- " -o build/$mode/bin/")
+check nothing-is-linked-anew test "$relinked" -eq 0
 check install make -s MODE="$mode" DESTDIR="$TMP/root" PREFIX=/opt/pe install
 dest=$TMP/root/opt/pe
 for f in bin/pe lib/libpe.a lib/libpe-recipe.a lib/libpe.so lib/libpe.so.0 include/pe/pe.h include/pe/base.h \

@@ -92,6 +92,5 @@ $(EMULIB_TOUT)/descriptors_emu: tests/emu/libtests/real_descriptors.c $(EMULIB_L
 	@mkdir -p $(@D)
 	@$(EMULIB_C17) -o $@ $< $(EMULIB_WITH)
 
-.SECONDARY: $(EMULIB_HELP) $(EMULIB_TESTS:%=$(EMULIB_OBJ)/libtests/%.o) $(EMULIB_OBJ)/libtests/bench_lt.o
 -include $(wildcard $(EMULIB_OBJ)/libs/*.d $(EMULIB_OBJ)/libtests/*.d)
 endif
