@@ -9,6 +9,7 @@ check() { # name, condition...
     else
         echo "not ok $name"
         failed=1
+        [ -z "${PE_TEST_STOP:-}" ] || exit 1 # one is enough for tests/emu/faults.sh
     fi
 }
 code_of() { # expected code, command...

@@ -24,7 +24,7 @@ for built in build/release build/emu build/cuda; do
 done
 cd "$work/tree" || exit 2
 list=tests/emu/faults.txt
-export BIN=$PWD/build/release/bin TMP=$work/tmp
+export BIN=$PWD/build/release/bin TMP=$work/tmp PE_TEST_STOP=1
 
 programs() { # suites -> their programs
     local suite

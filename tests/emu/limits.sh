@@ -11,9 +11,22 @@ run=("$BIN/pe-run" "$model" --device emu --json)
 "${run[@]}" <"$TMP/texts" >"$TMP/whole"
 check whole test "$(wc -l <"$TMP/whole")" -eq 8
 
-# a batch that does not fit is halved until it does; the answers are the same
-with_memory() { code_of 0 "${run[@]}" --max-vram "$1" <"$TMP/texts" && cmp -s "$TMP/out" "$TMP/whole"; }
-check halved with_memory 16M
+# a batch that does not fit is halved until it does: more launches, the same answers
+launches_of() { grep -oE '[0-9]+ launches' "$1" | awk '{ n += $1 } END { print n + 0 }'; }
+with_memory() { # memory, least and most launches, in those of the batch in one go
+    local n
+    PE_EMU_STATS=1 code_of 0 timeout 300 "${run[@]}" --max-vram "$1" <"$TMP/long" || return 1
+    cmp -s "$TMP/out" "$TMP/long-whole" || { echo "# another answer"; return 1; }
+    n=$(launches_of "$TMP/err")
+    [ "$n" -ge $(($2 * in_one)) ] && [ "$n" -le $(($3 * in_one)) ] || { echo "# $n launches, $in_one in one go"; return 1; }
+}
+for _ in 1 2 3 4 5 6 7 8; do tr '\n' ' ' <"$TMP/texts" | cut -c1-400 && echo; done | grep . >"$TMP/long"
+PE_EMU_STATS=1 check long code_of 0 "${run[@]}" <"$TMP/long"
+in_one=$(launches_of "$TMP/err")
+mv "$TMP/out" "$TMP/long-whole"
+check halved with_memory 20M 2 2
+check halved-thrice with_memory 14M 8 8
+PE_EMU_FAIL=cudaMallocFromPoolAsync:3 check halved-by-the-card with_memory 64M 2 3
 check too-small code_of 6 "${run[@]}" --max-vram 2M
 check too-small-says says "$TMP/err" "--max-vram"
 check too-small-line one_line "$TMP/err"
@@ -44,7 +57,6 @@ PE_EMU_FAIL=cudaStreamSynchronize:2 check lost code_of 7 "${run[@]}"
 check lost-says says "$TMP/err" "the GPU was lost"
 
 # every single launch of some small models and passes: a status that nobody looks at would show here
-launches_of() { grep -oE '[0-9]+ launches' "$1" | awk '{ n += $1 } END { print n + 0 }'; }
 every_launch() { # command...: it fails whichever launch fails, in one line, and leaves no "$TMP/pass"
     local n all
     PE_EMU_STATS=1 code_of 0 "$@" </dev/null || return 1
@@ -68,6 +80,18 @@ one=(--only '*.layer.0.output.dense' --device emu -q -o "$TMP/pass" -f)
 check every-launch-prune every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 "${one[@]}"
 check every-launch-blocks every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 --pattern 4x4 "${one[@]}"
 check every-launch-quantize every_launch "$BIN/pe-quantize" $golden/bert_cls "${one[@]}"
+
+# calls of cuSPARSE; one that says there is no memory may only lead to smaller batches
+check prune-blocks code_of 0 "$BIN/pe-prune" $model --sparsity 0.9 --pattern 32x32 -q -o "$TMP/blocks"
+for layout in csr bsr blocked-ell; do
+    run=("$BIN/pe-run" "$TMP/blocks" --device emu --json --ids "$TMP/ids" --exec-layout "$layout")
+    check whole-$layout code_of 0 "${run[@]}"
+    cp "$TMP/out" "$TMP/whole"
+    case $layout in csr) made=cusparseCreateCsr ;; bsr) made=cusparseCreateBsr ;; *) made=cusparseCreateBlockedEll ;; esac
+    for call in $made cusparseCreate cusparseSetStream cusparseCreateDnMat cusparseSpMM_bufferSize cusparseSpMM; do
+        check refused-$layout-$call refused $call 1
+    done
+done
 
 # devices that cannot be used
 PE_EMU_DRIVER=old check old-driver code_of 7 "${run[@]}"

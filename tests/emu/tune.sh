@@ -53,7 +53,8 @@ file_of() { # model
     sed 's/.*"file":"\([^"]*\)".*/\1/' "$TMP/$1.json"
 }
 tuned() { # model, a form that is timed, too: $TMP/MODEL.json and MODEL.layers
-    code_of 0 "$BIN/pe-bench" "$TMP/$1" --tune --json --device emu && mv "$TMP/out" "$TMP/$1.json" || return 1
+    # memory for a layer at a time, not for what was released
+    code_of 0 "$BIN/pe-bench" "$TMP/$1" --tune --json --device emu --max-vram 640K && mv "$TMP/out" "$TMP/$1.json" || return 1
     layers "$TMP/$1.json" >"$TMP/$1.layers"
     grep -q " $2 [0-9]" "$TMP/$1.layers" || { echo "# $2 was not timed: $(head -1 "$TMP/$1.layers")"; return 1; }
 }
