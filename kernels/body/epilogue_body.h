@@ -48,6 +48,7 @@ static void epilogue_run(const void *arg, float *y, size_t ldy, size_t rows, siz
     switch (e->act) {
     case PE_ACT_NONE: epilogue_rows(y, ldy, rows, cols, bias, PE_ACT_NONE); break;
     case PE_ACT_GELU_ERF: epilogue_rows(y, ldy, rows, cols, bias, PE_ACT_GELU_ERF); break;
+    case PE_ACT_GELU_CODES: epilogue_rows(y, ldy, rows, cols, bias, PE_ACT_GELU_CODES); break;
     case PE_ACT_GELU_TANH: epilogue_rows(y, ldy, rows, cols, bias, PE_ACT_GELU_TANH); break;
     case PE_ACT_RELU: epilogue_rows(y, ldy, rows, cols, bias, PE_ACT_RELU); break;
     case PE_ACT_TANH: epilogue_rows(y, ldy, rows, cols, bias, PE_ACT_TANH); break;

@@ -31,6 +31,7 @@ static void act_task(void *arg, size_t index, int worker)
     switch (w->act) {
     case PE_ACT_NONE: break;
     case PE_ACT_GELU_ERF: v_act_row(x, n, PE_ACT_GELU_ERF); break;
+    case PE_ACT_GELU_CODES: v_act_row(x, n, PE_ACT_GELU_CODES); break;
     case PE_ACT_GELU_TANH: v_act_row(x, n, PE_ACT_GELU_TANH); break;
     case PE_ACT_RELU: v_act_row(x, n, PE_ACT_RELU); break;
     case PE_ACT_TANH: v_act_row(x, n, PE_ACT_TANH); break;

@@ -108,6 +108,7 @@ V16_INLINE void s8_pair_store_as(const pe_linear_call *c, const char *sums, size
     }
 S8_PAIR_STORE(s8_pair_none, PE_ACT_NONE)
 S8_PAIR_STORE(s8_pair_gelu_erf, PE_ACT_GELU_ERF)
+S8_PAIR_STORE(s8_pair_gelu_codes, PE_ACT_GELU_CODES)
 S8_PAIR_STORE(s8_pair_gelu_tanh, PE_ACT_GELU_TANH)
 S8_PAIR_STORE(s8_pair_relu, PE_ACT_RELU)
 S8_PAIR_STORE(s8_pair_tanh, PE_ACT_TANH)
@@ -118,6 +119,7 @@ static void s8_pair_store(const pe_linear_call *c, const char *sums, size_t widt
     switch (c->act) {
     case PE_ACT_NONE: s8_pair_none(c, sums, width, n0, t, y, most); break;
     case PE_ACT_GELU_ERF: s8_pair_gelu_erf(c, sums, width, n0, t, y, most); break;
+    case PE_ACT_GELU_CODES: s8_pair_gelu_codes(c, sums, width, n0, t, y, most); break;
     case PE_ACT_GELU_TANH: s8_pair_gelu_tanh(c, sums, width, n0, t, y, most); break;
     case PE_ACT_RELU: s8_pair_relu(c, sums, width, n0, t, y, most); break;
     case PE_ACT_TANH: s8_pair_tanh(c, sums, width, n0, t, y, most); break;

@@ -78,6 +78,7 @@ static inline void s8_activate(float *y, size_t ldy, size_t rows, size_t cols, p
     switch (act) {
     case PE_ACT_NONE: break;
     case PE_ACT_GELU_ERF: s8_activate_as(y, ldy, rows, cols, PE_ACT_GELU_ERF); break;
+    case PE_ACT_GELU_CODES: s8_activate_as(y, ldy, rows, cols, PE_ACT_GELU_CODES); break;
     case PE_ACT_GELU_TANH: s8_activate_as(y, ldy, rows, cols, PE_ACT_GELU_TANH); break;
     case PE_ACT_RELU: s8_activate_as(y, ldy, rows, cols, PE_ACT_RELU); break;
     case PE_ACT_TANH: s8_activate_as(y, ldy, rows, cols, PE_ACT_TANH); break;

@@ -92,6 +92,17 @@ V16_INLINE void v_gelu_erf(v16 *x, const size_t n)
     V16_STEP x[i] = v_fma(z[i], even[i], v_max(v_zero(), x[i]));
 #undef V16_STEP
 }
+V16_INLINE v16 v_gelu_codes(v16 x)
+{
+    v16 z = v_max(v_set1(PE_GELU_S8_MIN), v_or(x, v_set1(-0.0f)));
+    v16 p = v_fma(v_set1(PE_GELU_S8_C6), z, v_set1(PE_GELU_S8_C5));
+    p = v_fma(p, z, v_set1(PE_GELU_S8_C4));
+    p = v_fma(p, z, v_set1(PE_GELU_S8_C3));
+    p = v_fma(p, z, v_set1(PE_GELU_S8_C2));
+    p = v_fma(p, z, v_set1(PE_GELU_S8_C1));
+    p = v_fma(p, z, v_set1(PE_GELU_S8_C0));
+    return v_fma(z, p, v_max(v_zero(), x));
+}
 V16_INLINE v16 v_gelu_tanh(v16 x)
 {
     v16 h = v_mul(v_set1(0.5f), x);
@@ -111,6 +122,7 @@ V16_INLINE void v_act(v16 *x, const size_t n, const pe_act act)
         v_gelu_erf(x + i, n - i < V16_SIDE ? n - i : V16_SIDE);
 #pragma GCC unroll 4
     for (size_t i = 0; i < n; i++) {
+        if (act == PE_ACT_GELU_CODES) x[i] = v_gelu_codes(x[i]);
         if (act == PE_ACT_GELU_TANH) x[i] = v_gelu_tanh(x[i]);
         if (act == PE_ACT_RELU) x[i] = v_relu(x[i]);
         if (act == PE_ACT_TANH) x[i] = v_tanh(x[i]);

@@ -64,6 +64,18 @@ __device__ __forceinline__ float gelu_erf(float x)
     return fmaf(z, p, second_max(0.0f, x));
 }
 
+__device__ __forceinline__ float gelu_codes(float x)
+{
+    float z = second_max(PE_GELU_S8_MIN, __uint_as_float(__float_as_uint(x) | 0x80000000u));
+    float p = fmaf(PE_GELU_S8_C6, z, PE_GELU_S8_C5);
+    p = fmaf(p, z, PE_GELU_S8_C4);
+    p = fmaf(p, z, PE_GELU_S8_C3);
+    p = fmaf(p, z, PE_GELU_S8_C2);
+    p = fmaf(p, z, PE_GELU_S8_C1);
+    p = fmaf(p, z, PE_GELU_S8_C0);
+    return fmaf(z, p, second_max(0.0f, x));
+}
+
 __device__ __forceinline__ float gelu_tanh(float x)
 {
     float h = 0.5f * x;
@@ -75,6 +87,7 @@ template <pe_act ACT> struct activation {
     static __device__ __forceinline__ float of(float x)
     {
         if constexpr (ACT == PE_ACT_GELU_ERF) return gelu_erf(x);
+        if constexpr (ACT == PE_ACT_GELU_CODES) return gelu_codes(x);
         if constexpr (ACT == PE_ACT_GELU_TANH) return gelu_tanh(x);
         if constexpr (ACT == PE_ACT_RELU) return second_max(0.0f, x);
         if constexpr (ACT == PE_ACT_TANH) return tanh_poly(x);
@@ -88,6 +101,7 @@ template <typename F> __device__ __forceinline__ void with_activation(pe_act act
     switch (act) {
     case PE_ACT_NONE: f(activation<PE_ACT_NONE>()); break;
     case PE_ACT_GELU_ERF: f(activation<PE_ACT_GELU_ERF>()); break;
+    case PE_ACT_GELU_CODES: f(activation<PE_ACT_GELU_CODES>()); break;
     case PE_ACT_GELU_TANH: f(activation<PE_ACT_GELU_TANH>()); break;
     case PE_ACT_RELU: f(activation<PE_ACT_RELU>()); break;
     case PE_ACT_TANH: f(activation<PE_ACT_TANH>()); break;

@@ -84,6 +84,17 @@ static inline float ref_gelu_erf(float x)
                   (ref_bits(t) << 23)); /* times 2^n; the magic's own bits shift out */
     return fmaf(z, p, ref_max(0.0f, x));
 }
+static inline float ref_gelu_codes(float x)
+{
+    float z = ref_max(PE_GELU_S8_MIN, ref_float(ref_bits(x) | 0x80000000u));
+    float p = fmaf(PE_GELU_S8_C6, z, PE_GELU_S8_C5);
+    p = fmaf(p, z, PE_GELU_S8_C4);
+    p = fmaf(p, z, PE_GELU_S8_C3);
+    p = fmaf(p, z, PE_GELU_S8_C2);
+    p = fmaf(p, z, PE_GELU_S8_C1);
+    p = fmaf(p, z, PE_GELU_S8_C0);
+    return fmaf(z, p, ref_max(0.0f, x));
+}
 static inline float ref_gelu_tanh(float x)
 {
     float h = 0.5f * x;
@@ -95,6 +106,7 @@ static inline float ref_act(float x, pe_act act)
     switch (act) {
     case PE_ACT_NONE: return x;
     case PE_ACT_GELU_ERF: return ref_gelu_erf(x);
+    case PE_ACT_GELU_CODES: return ref_gelu_codes(x);
     case PE_ACT_GELU_TANH: return ref_gelu_tanh(x);
     case PE_ACT_RELU: return ref_max(0.0f, x);
     case PE_ACT_TANH: return ref_tanh(x);

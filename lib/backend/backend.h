@@ -8,7 +8,7 @@
 
 /* Changes when a field changes meaning; new fields and ops are added at the end of their struct. A
  * plugin with a shorter one was built for an earlier pe and is refused. */
-#define PE_BACKEND_ABI 1
+#define PE_BACKEND_ABI 2
 
 typedef struct pe_backend pe_backend;
 

@@ -55,6 +55,14 @@ static bool between_codes(const builder *b, const pe_block *w)
     return int8;
 }
 
+/* Between int8 layers of such a block, nobody sees more of the activation than its codes. */
+static pe_act ffn_act(const builder *b, const pe_block *w)
+{
+    bool codes = between_codes(b, w) && w->ffn_in->int8 && w->ffn_out->int8;
+    pe_act act = b->m->cfg.act;
+    return codes && act == PE_ACT_GELU_ERF ? PE_ACT_GELU_CODES : act;
+}
+
 static int add_attention(builder *b, const pe_block *w, int x, int asks, pe_extent extent)
 {
     uint32_t head_dim = b->m->cfg.hidden / b->m->cfg.heads;
@@ -84,7 +92,7 @@ static int add_block(builder *b, const pe_block *w, int x, bool first, int out)
     int a = add_attention(b, w, x, asks, extent);
     a = pe_plan_linear(b->p, a, w->out, PE_ACT_NONE, PE_OUT_NONE);
     int n = add_norm(b, a, asks, &w->attn_norm, w->out->part[0], extent, PE_OUT_NONE);
-    int f = checked(b, pe_plan_linear(b->p, n, w->ffn_in, b->m->cfg.act, PE_OUT_NONE));
+    int f = checked(b, pe_plan_linear(b->p, n, w->ffn_in, ffn_act(b, w), PE_OUT_NONE));
     f = pe_plan_linear(b->p, f, w->ffn_out, PE_ACT_NONE, PE_OUT_NONE);
     return add_norm(b, f, n, &w->ffn_norm, w->ffn_out->part[0], extent, out);
 }

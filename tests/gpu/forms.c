@@ -231,7 +231,7 @@ static void drop(layer *l)
 
 static void try_case(subject *s, pe_form form, size_t m, size_t n, size_t k, unsigned kind)
 {
-    static const pe_act acts[] = { PE_ACT_NONE, PE_ACT_GELU_ERF, PE_ACT_RELU, PE_ACT_TANH };
+    static const pe_act acts[] = { PE_ACT_NONE, PE_ACT_GELU_ERF, PE_ACT_GELU_CODES, PE_ACT_TANH };
     layer l = { .form = form, .m = m, .n = n, .k = k, .zero = kind & 1, .act = acts[kind % 4] };
     l.s8 = form == PE_FORM_S8_DENSE || form == PE_FORM_S8_BITMASK;
     l.codes = l.s8 || form == PE_FORM_W8_DENSE;

@@ -96,7 +96,7 @@ static void random_shapes(void **state)
         if (i % 4 == 0) m = 1 + pe_rng_below(&r, 8);
         problem p;
         problem_init(&p, &r, m, n, k, pe_rng_below(&r, 100));
-        check(&p, (pe_act)(i % 5), pools, 4);
+        check(&p, (pe_act)(i % PE_NACTS), pools, 4);
         problem_release(&p);
     }
     for (int i = 1; i < 4; i++) pe_pool_free(pools[i]);
@@ -115,7 +115,7 @@ static void large_shapes(void **state)
     for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++) {
         problem p;
         problem_init(&p, &r, shape[i][0], shape[i][1], shape[i][2], i % 2 ? 80 : 30);
-        check(&p, (pe_act)(i % 5), pools, 2);
+        check(&p, (pe_act)(i % PE_NACTS), pools, 2);
         problem_release(&p);
     }
     pe_pool_free(pools[1]);

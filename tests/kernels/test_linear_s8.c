@@ -98,7 +98,7 @@ static void problem_init(problem *p, pe_rng *r, size_t m, size_t n, size_t k, un
                     .k = k,
                     .ldx = pe_round_up(k, 64) + 64 * (kind & 1),
                     .ldy = n + pe_rng_below(r, 5),
-                    .act = (pe_act)pe_rng_below(r, 5),
+                    .act = (pe_act)pe_rng_below(r, PE_NACTS),
                     .narrow = kind & 2 };
     p->x = exact_bytes(m * p->ldx);
     p->w = exact_bytes(n * k);

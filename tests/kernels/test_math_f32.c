@@ -68,6 +68,23 @@ static void gelu_is_close(void **state)
     assert_true(worst[0] < 1.2e-7);
 }
 
+/* As close as its codes need, anywhere. */
+static void gelu_of_codes_is_close(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (uint32_t u = 0; u < 0x7149f2cau; u += STEP)
+        for (int sign = -1; sign < 2; sign += 2) {
+            float x = (float)sign * ref_float(u);
+            double d = (double)x, want = 0.5 * d * erfc(-d * 0.70710678118654752440);
+            worst = fmax(worst, fabs((double)ref_gelu_codes(x) - want) / fmax(1, fabs(want)));
+        }
+    print_message("gelu of codes: %.2e\n", worst);
+    assert_true(worst < 1.4e-4);
+    assert_true(ref_gelu_codes(0.0f) == 0.0f && ref_gelu_codes(50.0f) > 49.999f);
+    assert_true(isnan(ref_gelu_codes(NAN)) && ref_gelu_codes(INFINITY) == INFINITY);
+}
+
 static void special_values(void **state)
 {
     (void)state;
@@ -85,8 +102,9 @@ static void special_values(void **state)
 /* Every activation of every level on floats from all over the line and around each seam. */
 static void levels_equal_reference(void **state)
 {
-    static const float seam[] = { PE_TANH_SPLIT, PE_TANH_MAX, -PE_GELU_MIN, 0.5f,     1.0f,
-                                  5.5f,          88.0f,       0.0f,         INFINITY, NAN };
+    static const float seam[] = { PE_TANH_SPLIT, PE_TANH_MAX, -PE_GELU_MIN, -PE_GELU_S8_MIN,
+                                  0.5f,          1.0f,        5.5f,         88.0f,
+                                  0.0f,          INFINITY,    NAN };
     enum { N = 300000, AROUND = 40 };
     (void)state;
     float *x = malloc(N * sizeof *x), *want = malloc(N * sizeof *x), *got = malloc(N * sizeof *x);
@@ -105,7 +123,7 @@ static void levels_equal_reference(void **state)
     pe_kernels_select(&ref, 0);
     for (size_t l = 0; l < pe_cpu_nlevels; l++) {
         if (!level_table(&k, level, l)) continue;
-        for (int act = 0; act < 5; act++) {
+        for (int act = 0; act < PE_NACTS; act++) {
             memcpy(want, x, N * sizeof *x);
             memcpy(got, x, N * sizeof *x);
             ref.activate(want, N, (pe_act)act, NULL);
@@ -120,9 +138,9 @@ static void levels_equal_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exp_is_close),           cmocka_unit_test(tanh_is_close),
-        cmocka_unit_test(gelu_is_close),          cmocka_unit_test(special_values),
-        cmocka_unit_test(levels_equal_reference),
+        cmocka_unit_test(exp_is_close),   cmocka_unit_test(tanh_is_close),
+        cmocka_unit_test(gelu_is_close),  cmocka_unit_test(gelu_of_codes_is_close),
+        cmocka_unit_test(special_values), cmocka_unit_test(levels_equal_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

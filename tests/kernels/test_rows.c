@@ -123,7 +123,7 @@ static float *run_activate(const pe_kernels *k, op_case *c)
     float *y = filled(c, &r, n);
     for (size_t i = 0; i < n; i++) y[i] *= 6;
     for (size_t i = 0; i < n && i < 3; i++) y[i] = i ? 3e38f : -3e38f;
-    k->activate(y, n, (pe_act)(c->seed % 5), c->pool);
+    k->activate(y, n, (pe_act)(c->seed % PE_NACTS), c->pool);
     return y;
 }
 

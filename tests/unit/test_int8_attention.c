@@ -1,5 +1,6 @@
 /* tests/unit/test_int8_attention.c - which layers attend between int8 codes: those whose query, key
- * and value are int8 in a model that asks for it and whose rows are not too long.
+ * and value are int8 in a model that asks for it and whose rows are not too long; and where GELU is
+ * as exact as codes need.
  * Read next: lib/model/encoder.c, lib/quant/quant_config.c. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,6 +61,7 @@ static pe_model *open_model(const char *path)
 typedef struct answers {
     float logits[NROWS][NLABELS];
     int int8; /* attention ops between codes of both plans */
+    int gelu; /* GELU ops as exact as codes need */
 } answers;
 
 static int count_int8(const pe_plan *p)
@@ -68,6 +70,17 @@ static int count_int8(const pe_plan *p)
     for (int i = 0; i < p->nops; i++) {
         all += p->ops[i].kind == PE_OPK_attention;
         n += p->ops[i].kind == PE_OPK_attention && p->ops[i].s8;
+    }
+    assert_int_equal(all, NLAYERS);
+    return n;
+}
+
+static int count_gelu(const pe_plan *p)
+{
+    int n = 0, all = 0;
+    for (int i = 0; i < p->nops; i++) {
+        all += p->ops[i].act == PE_ACT_GELU_CODES || p->ops[i].act == PE_ACT_GELU_ERF;
+        n += p->ops[i].act == PE_ACT_GELU_CODES;
     }
     assert_int_equal(all, NLAYERS);
     return n;
@@ -87,6 +100,7 @@ static answers run(const char *path)
     if (pe_forward(&o, c, &b, &err)) fail_msg("%s", err.text);
     memcpy(a.logits, o.logits, sizeof a.logits);
     a.int8 = count_int8(&m->lean) + count_int8(&m->full);
+    a.gelu = count_gelu(&m->lean) + count_gelu(&m->full);
     pe_ctx_free(c);
     pe_model_close(m);
     return a;
@@ -105,6 +119,8 @@ static void test_default(void **state)
     answers flt = run(quantized(MODEL, "float", "float", NULL));
     assert_int_equal(plain.int8, 2 * NLAYERS);
     assert_int_equal(flt.int8, 0);
+    assert_int_equal(plain.gelu, 2 * NLAYERS);
+    assert_int_equal(flt.gelu, 0);
     assert_true(same(&plain, &int8));
     assert_false(same(&plain, &flt));
     for (size_t r = 0; r < NROWS; r++)
@@ -127,6 +143,19 @@ static void test_keep_float(void **state)
     }
     answers one = run(quantized(MODEL, "int8", NULL, "*layer.0.attention.self.key"));
     assert_int_equal(one.int8, 2 * (NLAYERS - 1));
+    assert_int_equal(one.gelu, 2 * (NLAYERS - 1));
+}
+
+/* GELU is exact where what is before or after it is float. */
+static void test_keep_float_around_gelu(void **state)
+{
+    static const char *const around[] = { "*layer.0.intermediate.dense", "*layer.0.output.dense" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        answers a = run(quantized(MODEL, "int8", NULL, around[i]));
+        assert_int_equal(a.int8, 2 * NLAYERS);
+        assert_int_equal(a.gelu, 2 * (NLAYERS - 1));
+    }
 }
 
 /* With more keys than PE_S8_KEYS the sums of a row would not be exact. */
@@ -185,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_keep_float),
+        cmocka_unit_test(test_keep_float_around_gelu),
         cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_key),
     };

@@ -59,7 +59,7 @@ static void test_s8(pe_rng *r)
                                  .n = outputs[i % NOUTPUTS],
                                  .k = depths[i % NDEPTHS],
                                  .kind = i % 8,
-                                 .act = (pe_act)(i % 5),
+                                 .act = (pe_act)(i % PE_NACTS),
                                  .sparse = sparse[i % 5] });
     s8_case(r, (layer_case){ .m = 0, .n = 3, .k = 64 });
     s8_case(r, (layer_case){ .m = 2, .n = 0, .k = 64 });
@@ -91,7 +91,7 @@ static void float_reference(float *y, const float_layer *l, const float *w)
 
 static float_layer float_layer_of(pe_rng *r, size_t m, size_t n, size_t k, unsigned kind)
 {
-    float_layer l = { .m = m, .n = n, .k = k, .act = (pe_act)(kind % 5) };
+    float_layer l = { .m = m, .n = n, .k = k, .act = (pe_act)(kind % PE_NACTS) };
     l.ldx = k + kind % 3, l.ldy = n + kind % 2;
     l.x = random_floats(r, m * l.ldx, 1);
     l.wscale = kind & 1 ? random_floats(r, n, 1) : NULL;

@@ -25,7 +25,8 @@ static void test_few(pe_rng *r)
     static const size_t tokens[] = { 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64 };
     test_begin("op linear int8, few tokens");
     for (unsigned i = 0; i < 40; i++)
-        check(r, tokens[i % 13], widths[i % NWIDTHS], depths[i % NDEPTHS], i % 8, (pe_act)(i % 5));
+        check(r, tokens[i % 13], widths[i % NWIDTHS], depths[i % NDEPTHS], i % 8,
+              (pe_act)(i % PE_NACTS));
     check(r, 3, 20, 1100, 3, PE_ACT_NONE); /* several turns of every warp */
 }
 
@@ -34,7 +35,8 @@ static void test_many(pe_rng *r)
     static const size_t tokens[] = { 65, 66, 80, 127, 128, 129, 130 };
     test_begin("op linear int8, tiles of 64");
     for (unsigned i = 0; i < 24; i++)
-        check(r, tokens[i % 7], widths[i % NWIDTHS], depths[i % NDEPTHS], i % 8, (pe_act)(i % 5));
+        check(r, tokens[i % 7], widths[i % NWIDTHS], depths[i % NDEPTHS], i % 8,
+              (pe_act)(i % PE_NACTS));
 }
 
 /* 128 tiles of 128 x 128 and more. */

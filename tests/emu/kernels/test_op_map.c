@@ -154,7 +154,7 @@ static void test_epilogue_f32(pe_rng *r)
 {
     test_begin("op epilogue f32");
     for (unsigned i = 0; i < NSHAPES; i++)
-        for (unsigned act = 0; act < 5; act++)
+        for (unsigned act = 0; act < PE_NACTS; act++)
             epilogue_f32_case(r, &shapes[i], (pe_act)act, (i + act) % 2);
 }
 
@@ -208,7 +208,7 @@ static void test_epilogue_s8(pe_rng *r)
 {
     test_begin("op epilogue int8");
     for (unsigned i = 0; i < NSHAPES; i++)
-        for (unsigned act = 0; act < 5; act++)
+        for (unsigned act = 0; act < PE_NACTS; act++)
             epilogue_s8_case(r, &shapes[i], (pe_act)act, (5 * i + act) % 16);
 }
 
