@@ -100,20 +100,29 @@ static void csr_gather_tokens(float *xt, const pe_linear_call *c, size_t m0, siz
     }
 }
 
+/* The groups of outputs of a part, for a block of 16 * vectors tokens. */
+V16_INLINE void csr_part(const csr_work *g, size_t m0, size_t tokens, size_t part, const float *xt,
+                         const size_t rows, const size_t vectors)
+{
+    size_t begin = g->ngroups * part / g->nparts, end = g->ngroups * (part + 1) / g->nparts;
+    for (size_t i = begin; i < end; i++)
+        csr_group(g, m0, tokens, i * CSR_OUTPUTS, xt, rows, vectors);
+}
+
 static void csr_task(void *arg, size_t index, int worker)
 {
     const csr_work *g = arg;
     const pe_linear_call *c = g->c;
     size_t m0 = index / g->nparts * CSR_TOKENS, part = index % g->nparts;
     size_t tokens = c->m - m0 < CSR_TOKENS ? c->m - m0 : CSR_TOKENS;
-    size_t begin = g->ngroups * part / g->nparts, end = g->ngroups * (part + 1) / g->nparts;
     float *xt = (float *)c->scratch + (size_t)worker * (c->k + 1) * CSR_TOKENS;
-    bool narrow = tokens <= 16;
-    csr_gather_tokens(xt, c, m0, tokens, narrow ? 1 : V16_CSR_VECTORS);
-    for (size_t i = begin; i < end; i++) {
-        if (narrow) csr_group(g, m0, tokens, i * CSR_OUTPUTS, xt, 4, 1);
-        else csr_group(g, m0, tokens, i * CSR_OUTPUTS, xt, V16_CSR_ROWS, V16_CSR_VECTORS);
-    }
+    size_t vectors = (tokens + 15) / 16;
+    csr_gather_tokens(xt, c, m0, tokens, vectors);
+    if (vectors == V16_CSR_VECTORS)
+        csr_part(g, m0, tokens, part, xt, V16_CSR_ROWS, V16_CSR_VECTORS);
+    else if (vectors == 1) csr_part(g, m0, tokens, part, xt, 4, 1);
+    else if (vectors == 2) csr_part(g, m0, tokens, part, xt, 4, 2);
+    else csr_part(g, m0, tokens, part, xt, V16_CSR_ROWS, 3);
 }
 
 /* One token: scalar chains, several outputs side by side. */
