@@ -29,6 +29,25 @@ void pe_range_asymmetric(float *scale, int32_t *zero, float lo, float hi)
     *zero = (int32_t)rint(at);
 }
 
+static bool one_sided(float lo, float hi)
+{
+    const float most = 0.25f; /* of the larger side */
+    float a = lo < 0 ? -lo : 0, b = hi > 0 ? hi : 0;
+
+    return a <= most * b || b <= most * a;
+}
+
+bool pe_range_static(float *scale, int32_t *zero, float lo, float hi, float clip, bool may)
+{
+    lo = fmaxf(lo, -clip);
+    hi = fminf(hi, clip);
+    *zero = 0;
+    *scale = pe_range_scale(clip, 127);
+    if (!may || !one_sided(lo, hi)) return false;
+    pe_range_asymmetric(scale, zero, lo, hi);
+    return true;
+}
+
 /* Place of the percentile among n ordered values. */
 static double place_of(double p, uint64_t n)
 {

@@ -10,6 +10,9 @@ float pe_range_scale(float absmax, float qmax);
 /* Codes -128..127 for values lo..hi, widened to contain 0: scale = (hi - lo) / 255, zero = the code
  * of 0. Both 0: scale 1. */
 void pe_range_asymmetric(float *scale, int32_t *zero, float lo, float hi);
+/* A static rule for values seen in lo..hi, cut to -clip..clip: asymmetric (true) where the smaller
+ * side is at most a quarter of the larger one and `may` allows it, else clip / 127. */
+bool pe_range_static(float *scale, int32_t *zero, float lo, float hi, float clip, bool may);
 /* The p-th percentile of n magnitudes: linear interpolation between order statistics at place
  * p/100 * (n - 1). `top` holds the ntop largest of them in any order (it is reordered), at least
  * pe_range_percentile_need(p, n). */

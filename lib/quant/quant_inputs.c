@@ -1,33 +1,19 @@
 /* lib/quant/quant_inputs.c - static ranges of the inputs, and the error of each layer on
  * calibration rows. Read next: lib/calib/calib.h. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "lib/base/error.h"
 #include "lib/calib/ranges.h"
 #include "lib/quant/quant_job.h"
 
-/* Inputs whose smaller side is at most this share of the larger one count as one-sided. */
-#define ONE_SIDED 0.25f
-
-static bool one_sided(float lo, float hi)
-{
-    float a = lo < 0 ? -lo : 0, b = hi > 0 ? hi : 0;
-
-    return a <= ONE_SIDED * b || b <= ONE_SIDED * a;
-}
-
 /* Scale and zero point of a static range. */
 static void fix_range(pe_quant_module *m)
 {
     const pe_calib_layer *l = m->inputs;
-    float lo = fmaxf(l->lo, -l->clip), hi = fminf(l->hi, l->clip);
 
     m->rule.fixed = true;
-    m->rule.asymmetric = !m->job->params->symmetric && one_sided(lo, hi);
-    m->rule.zero = 0;
-    if (m->rule.asymmetric) pe_range_asymmetric(&m->rule.scale, &m->rule.zero, lo, hi);
-    else m->rule.scale = pe_range_scale(l->clip, 127);
+    m->rule.asymmetric = pe_range_static(&m->rule.scale, &m->rule.zero, l->lo, l->hi, l->clip,
+                                         !m->job->params->symmetric);
 }
 
 /* Reads, quantizes and compares one module. */

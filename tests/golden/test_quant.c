@@ -318,11 +318,37 @@ static void odd_ranges(void **state)
     assert_int_equal(pe_range_percentile_need(100, 101), 1);
 }
 
+/* The range in float of codes -128..127. */
+static void is_range(float scale, int32_t zero, float lo, float hi)
+{
+    assert_true(fabsf((float)(-128 - zero) * scale - lo) <= scale / 2);
+    assert_true(fabsf((float)(127 - zero) * scale - hi) <= scale / 2);
+}
+
+/* Outliers beyond the clip do not widen a range, on either side. */
+static void static_rules(void **state)
+{
+    float scale;
+    int32_t zero;
+    (void)state;
+
+    assert_true(pe_range_static(&scale, &zero, -0.2f, 9, 4, true));
+    is_range(scale, zero, -0.2f, 4);
+    assert_true(pe_range_static(&scale, &zero, -9, 0.2f, 4, true));
+    is_range(scale, zero, -4, 0.2f);
+    assert_true(pe_range_static(&scale, &zero, -1, 4, 4, true)); /* a quarter of the larger side */
+    assert_false(pe_range_static(&scale, &zero, -1.01f, 4, 4, true));
+    assert_true(scale == 4.0f / 127 && zero == 0);
+    assert_false(pe_range_static(&scale, &zero, -9, 0.2f, 4, false));
+    assert_true(scale == 4.0f / 127 && zero == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges),
         cmocka_unit_test(odd_ranges),
+        cmocka_unit_test(static_rules),
         cmocka_unit_test(int8_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
