@@ -27,7 +27,7 @@ static const pe_option options[] = {
       "where the times are kept (default: the cache; '' = none)", 0, 0 },
     { "exec-layout", 0, PE_OPT_STRING, &params.exec_layout, "NAME",
       "force dense, csr, bitmask, block4, bsr, blocked-ell or int8-weights where admitted", 0, 0 },
-    { "repeats", 'r', PE_OPT_INT, &repeats, "N", "runs a cell (default: 1 s or 200)", 1, 1000000 },
+    { "repeats", 'r', PE_OPT_INT, &repeats, "N", "runs a cell (default: for 1 s)", 1, 1000000 },
     { "warmup", 'w', PE_OPT_INT, &warmup, "N", "runs before them (default 2)", 1, 1000000 },
     PE_PRECISION_OPTION,
     PE_COMMON_OPTIONS,

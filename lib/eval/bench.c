@@ -12,8 +12,8 @@
 #include "lib/base/rng.h"
 #include "lib/model/ctx.h"
 
-#define CELL_NS    1000000000u /* a cell runs this long, or CELL_RUNS times, at least LEAST_RUNS */
-#define CELL_RUNS  200
+#define CELL_NS    1000000000u /* a cell runs this long: shorter ones see one clock speed only */
+#define CELL_RUNS  10000
 #define LEAST_RUNS 5
 
 typedef struct subject {
