@@ -118,8 +118,8 @@ V16_INLINE v16 v_relu(v16 x)
 V16_INLINE void v_act(v16 *x, const size_t n, const pe_act act)
 {
 #pragma GCC unroll 4
-    for (size_t i = 0; act == PE_ACT_GELU_ERF && i < n; i += V16_SIDE)
-        v_gelu_erf(x + i, n - i < V16_SIDE ? n - i : V16_SIDE);
+    for (size_t i = 0; i < n; i += V16_SIDE)
+        if (act == PE_ACT_GELU_ERF) v_gelu_erf(x + i, n - i < V16_SIDE ? n - i : V16_SIDE);
 #pragma GCC unroll 4
     for (size_t i = 0; i < n; i++) {
         if (act == PE_ACT_GELU_CODES) x[i] = v_gelu_codes(x[i]);
