@@ -33,6 +33,17 @@ else
     echo "skip the hint without a CUDA toolkit: nvcc and make are in the same folder"
 fi
 
+# A machine with a driver alone: the hardware tests name the libraries that they need, too.
+mkdir -p "$TMP/tree/bin" "$TMP/tree/lib/pe"
+without_library() {
+    echo "int none;" | gcc -shared -fPIC -x c - -Wl,-soname,libcublasLt.so.none -o "$TMP/libnone.so" &&
+        echo "int plugin;" | gcc -shared -fPIC -x c - -x none -Wl,--no-as-needed "$TMP/libnone.so" \
+            -o "$TMP/tree/lib/pe/libpe-cuda.so" && BIN=$TMP/tree/bin code_of 7 tests/gpu/run.sh
+}
+check gpu-tests-need-libraries without_library
+check gpu-tests-name-them says "$TMP/err" "not found: libcublasLt.so.none; install cuBLAS"
+check gpu-tests-line one_line "$TMP/err"
+
 plugin_or_skip "the released CUDA plugin" cuda
 plugin=$(dirname "$BIN")/lib/pe/libpe-cuda.so
 exports() { nm -D --defined-only "$plugin" | awk '{ print $NF }'; }
