@@ -1,6 +1,7 @@
 #!/bin/bash
 # tests/emu/plugin.sh - the plugin as it is released: which toolkit builds it and what is said without
-# one; what it exports and needs; that it loads where there is no driver and says so soon.
+# one; what fits on a device; what it exports and needs; that it loads where there is no driver and says
+# so soon.
 # Read next: docs/gpu.md, kernels/cuda/toolkit.mk.
 set -u
 . tests/emu/checks.sh
@@ -43,6 +44,17 @@ without_library() {
 check gpu-tests-need-libraries without_library
 check gpu-tests-name-them says "$TMP/err" "not found: libcublasLt.so.none; install cuBLAS"
 check gpu-tests-line one_line "$TMP/err"
+
+if [ -e "$(dirname "$BIN")/lib/pe/libpe-emu.so" ]; then
+    export PE_EMU_MEM=64M
+    check fits code_of 0 "$BIN/pe-inspect" --devices --json
+    for type in '"f32": 16777216' '"bf16": 33554432' '"f16": 33554432' '"int8": 67108864'; do
+        check "fits-$type" says "$TMP/out" "$type"
+    done
+    check fits-for-people code_of 0 "$BIN/pe-inspect" --devices
+    check fits-says says "$TMP/out" "weights of 17 million parameters in f32, 34 million in bf16 or f16, 67 million in int8"
+    unset PE_EMU_MEM
+fi
 
 plugin_or_skip "the released CUDA plugin" cuda
 plugin=$(dirname "$BIN")/lib/pe/libpe-cuda.so
