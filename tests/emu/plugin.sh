@@ -45,6 +45,12 @@ check gpu-tests-need-libraries without_library
 check gpu-tests-name-them says "$TMP/err" "not found: libcublasLt.so.none; install cuBLAS"
 check gpu-tests-line one_line "$TMP/err"
 
+# Kernels that the plugin does not call are those that the documentation names.
+uncalled=$(grep -oE 'pe_cu_[a-z0-9_]+\(' kernels/cuda/cuda.h | sort -u | while read -r call; do
+    grep -qwF "${call%(}" lib/backend/cuda/*.c || echo "${call%(}"
+done)
+check uncalled-are-named test "$uncalled" = "$(grep -oE '`pe_cu_[a-z0-9_]+`' docs/gpu.md | tr -d '\140' | sort -u)"
+
 if [ -e "$(dirname "$BIN")/lib/pe/libpe-emu.so" ]; then
     export PE_EMU_MEM=64M
     check fits code_of 0 "$BIN/pe-inspect" --devices --json
