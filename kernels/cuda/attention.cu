@@ -282,8 +282,9 @@ static cudaError_t launch(attention_work w, size_t most_queries, cudaStream_t s)
     size_t nbytes = S::shared_nbytes((size_t)w.lds);
     w.tiles = parts_of(most_queries, S::QUERIES);
     w.units = w.c.nrows * w.c.heads * w.tiles;
+    /* The same for every call: threads that launch at once must not lower it for each other. */
     cudaError_t e = cudaFuncSetAttribute(attention<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         (int)nbytes);
+                                         (int)MOST_SHARED);
     if (e != cudaSuccess) return e;
     attention<S><<<grid_for(w.units), THREADS, nbytes, s>>>(w);
     return cudaGetLastError();
