@@ -167,9 +167,9 @@ $(B)/tests/isa/%: $(B)/isa/%.o $(EMULATED_OBJ) $(TESTLIB_OBJ) $(B)/libpe.a
 # ---- CUDA ------------------------------------------------------------------------------------
 # The plugin of GPUs (make CUDA=1), and the same plugin on stand-ins of the CUDA libraries that execute
 # its PTX on the host (make emu). Neither changes the library or the tools: they load it when asked.
-NVCC      ?= nvcc
-CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC) 2>/dev/null)))
-CUDA_LIB  := $(firstword $(wildcard $(CUDA_HOME)/lib64 $(CUDA_HOME)/lib))
+include kernels/cuda/toolkit.mk
+CUDA_LIB  := $(patsubst %/libcublasLt.so,%,$(firstword $(wildcard $(addsuffix /libcublasLt.so,\
+             $(CUDA_HOME)/lib64 $(CUDA_HOME)/lib))))
 CUDA_GEN  := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
              -gencode arch=compute_90,code=compute_90
 CUDA_BUILT = CUDA $(shell $(NVCC) --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), sm_80 sm_90
@@ -183,8 +183,10 @@ all: $(PLUGIN)
 endif
 .PHONY: cuda-found cuda-compiles gpu-tests
 cuda-found:
-	@[ -n "$(CUDA_LIB)" ] || { echo "CUDA=1: no CUDA toolkit found; put nvcc 12 or 13 on PATH or give" \
-	    "CUDA_HOME=/usr/local/cuda" >&2; exit 1; }
+	@"$(NVCC)" --version >/dev/null 2>&1 && [ -e "$(CUDA_HOME)/include/cublasLt.h" ] && [ -n "$(CUDA_LIB)" ] || \
+	    { echo "CUDA=1: no CUDA toolkit: it takes an nvcc that runs (found: '$(NVCC)'), and include/cublasLt.h and" \
+	    "libcublasLt.so beside it (looked for in '$(CUDA_HOME)'); install the CUDA toolkit 13 (12 is untried) and" \
+	    "put its nvcc on PATH or give CUDA_HOME=/usr/local/cuda" >&2; exit 1; }
 build/cuda/%.o: %.c | cuda-found
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "CC $< (plugin)")
@@ -203,7 +205,7 @@ $(PLUGIN): $(PLUGIN_OBJ) $(CU_OBJ) lib/backend/cuda/plugin.map
 
 include tests/emu/emu.mk tests/emu/libs.mk tests/emu/kernels.mk
 # All that the emulated GPU takes: the toolkit with cuBLAS 13.1 or later, a C++ compiler, zstd.
-CUDA_READY := $(and $(EMU_CUDA),$(EMULIB_NEW),$(wildcard /usr/include/zstd.h),$(shell command -v $(CXX)))
+CUDA_READY := $(and $(CUDA_TOOLKIT),$(EMULIB_NEW),$(wildcard /usr/include/zstd.h),$(shell command -v $(CXX)))
 check-build: $(if $(CUDA_READY),emu emu-tests emu-libtests kernel-tests cuda-compiles gpu-tests)
 emu: $(if $(CUDA_READY),$(EMU_PLUGIN)) ## the plugin on stand-ins of the CUDA libraries: --device emu
 $(EMU_PLUGIN): $(PLUGIN_OBJ) $(CU_EMU) $(EMU_LIB) $(EMULIB_LIBS) lib/backend/cuda/plugin.map

@@ -3,6 +3,7 @@
 # Read next: tests/run.sh.
 set -u
 cd "$(dirname "$0")/.." || exit 2
+[ ! -x "${CUDA_HOME:-}/bin/nvcc" ] || PATH=$CUDA_HOME/bin:$PATH # as kernels/cuda/toolkit.mk has it
 
 programs() { # mode, groups... -> the built programs of tests/GROUP/test_*.c
     local mode=$1 group source
@@ -31,6 +32,7 @@ emulated_gpu() {
     echo tests/emu/road.sh
     echo tests/emu/limits.sh
     echo tests/emu/tune.sh
+    echo tests/emu/plugin.sh
     echo tests/emu/ptxas.sh
     echo tests/emu/libtests/run.sh
     echo tests/emu/ptx/run.sh

@@ -144,6 +144,24 @@ static void show_cpu(const json_t *d)
     printf("\n");
 }
 
+static const char *count_text(char text[32], const json_t *o, const char *key)
+{
+    double n = json_number_value(json_object_get(o, key));
+    snprintf(text, 32, n < 1e9 ? "%.0f million" : "%.1f billion", n < 1e9 ? n / 1e6 : n / 1e9);
+    return text;
+}
+
+static void show_fits(const json_t *fits)
+{
+    char f32[32], half[32], int8[32];
+    if (!fits) return;
+    printf(
+        "        room for the weights of %s parameters in f32, %s in bf16 or f16, %s in int8, less "
+        "what a batch takes\n",
+        count_text(f32, fits, "f32"), count_text(half, fits, "bf16"),
+        count_text(int8, fits, "int8"));
+}
+
 static void show_gpu(const json_t *d)
 {
     char memory[32], available[32];
@@ -156,6 +174,7 @@ static void show_gpu(const json_t *d)
         printf(", %lld %% busy", (long long)json_integer_value(json_object_get(d, "busy_percent")));
     printf("; driver %s%sCUDA %s, plugin CUDA %s\n", driver, *driver ? ", " : "",
            text_of(d, "driver_cuda", "?"), text_of(d, "runtime_cuda", "?"));
+    show_fits(json_object_get(d, "fits"));
 }
 
 static void show_devices(const char *json)

@@ -18,16 +18,16 @@ struct attention_work {
 };
 
 /* Threads of a block: RG groups that take RQ queries each, of CG threads that share the keys and
- * then the columns of values. DIM: head_dim at most. Rows are 4 floats longer than a multiple of
- * 32, so what eight threads read at once, 16 bytes each, lies in different banks. */
-template <int RG_, int RQ_, int DIM_> struct attention_shape {
+ * then the columns of values. DIM: head_dim at most. KEYS: of a tile. Rows are 4 floats longer than
+ * a multiple of 32, so what eight threads read at once, 16 bytes each, lies in different banks. */
+template <int RG_, int RQ_, int DIM_, int KEYS_ = (DIM_ > 128 ? 16 : 32)> struct attention_shape {
     static constexpr int RG = RG_, RQ = RQ_, DIM = DIM_, CG = THREADS / RG, QUERIES = RG * RQ;
-    static constexpr int KEYS = DIM > 128 ? 16 : 32, LD = DIM + 4;
+    static constexpr int KEYS = KEYS_, LD = DIM + 4;
     static constexpr int KEYS_EACH = KEYS < CG ? 1 : KEYS / CG;
     static constexpr int WIDTH = DIM / CG < 4 ? DIM / CG : 4; /* columns side by side */
     static constexpr int PIECES = DIM / CG / WIDTH;           /* such runs of a thread */
 
-    static size_t shared_nbytes(size_t lds)
+    static constexpr size_t shared_nbytes(size_t lds)
     {
         return (QUERIES * (LD + 1 + lds) + 2 * KEYS * LD) * sizeof(float);
     }
@@ -282,8 +282,9 @@ static cudaError_t launch(attention_work w, size_t most_queries, cudaStream_t s)
     size_t nbytes = S::shared_nbytes((size_t)w.lds);
     w.tiles = parts_of(most_queries, S::QUERIES);
     w.units = w.c.nrows * w.c.heads * w.tiles;
+    /* The same for every call: threads that launch at once must not lower it for each other. */
     cudaError_t e = cudaFuncSetAttribute(attention<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         (int)nbytes);
+                                         (int)MOST_SHARED);
     if (e != cudaSuccess) return e;
     attention<S><<<grid_for(w.units), THREADS, nbytes, s>>>(w);
     return cudaGetLastError();
@@ -297,11 +298,15 @@ static cudaError_t choose_queries(const attention_work &w, size_t most, cudaStre
     using of_16 = attention_shape<16, 1, DIM>;
     using of_8 = attention_shape<8, 1, DIM>;
     using of_4 = attention_shape<4, 1, DIM>;
+    using of_4_long = attention_shape<4, 1, DIM, of_4::KEYS / (DIM <= 64 ? 1 : 2)>;
+    static_assert(of_4_long::shared_nbytes(MOST_KEYS + 4) <= MOST_SHARED,
+                  "the longest rows find room");
     size_t lds = (size_t)w.lds;
     if (most > 16 && of_32::shared_nbytes(lds) <= MOST_SHARED) return launch<of_32>(w, most, s);
     if (most > 8 && of_16::shared_nbytes(lds) <= MOST_SHARED) return launch<of_16>(w, most, s);
     if (most > 4 && of_8::shared_nbytes(lds) <= MOST_SHARED) return launch<of_8>(w, most, s);
-    return launch<of_4>(w, most, s);
+    if (of_4::shared_nbytes(lds) <= MOST_SHARED) return launch<of_4>(w, most, s);
+    return launch<of_4_long>(w, most, s);
 }
 
 cudaError_t pe_cu_attention(const pe_attention_call *c, size_t longest, size_t most_queries,

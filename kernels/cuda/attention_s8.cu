@@ -166,7 +166,7 @@ __device__ __forceinline__ void store_queries(const attention_s8_work &w,
         bool spoilt = scale[r] * 0.0f + vscale * 0.0f != 0.0f; /* something is not finite */
         float factor = __fdiv_rn(vscale, (float)(int)total[r]);
         auto answer = [&](int sum) {
-            return spoilt ? __uint_as_float(0x7fc00000u) : fmaf((float)sum, factor, 0.0f);
+            return spoilt ? __uint_as_float(NAN_BITS) : fmaf((float)sum, factor, 0.0f);
         };
         float *out = h.out + (size_t)row * w.c.ldo;
 #pragma unroll

@@ -76,21 +76,13 @@ __device__ __forceinline__ floats<4> four_at(const float *row, int i, int end, b
     return x;
 }
 
-/* As integers without the sign, NaN and Inf are above every finite number. */
-__device__ __forceinline__ uint32_t largest(uint32_t most, const floats<4> &x)
-{
-#pragma unroll
-    for (int j = 0; j < 4; j++) most = max(most, __float_as_uint(x.v[j]) & 0x7fffffffu);
-    return most;
-}
-
 /* How a part of that largest magnitude becomes codes; its scale is NaN if it is not finite. */
 struct attention_s8_coder {
     float scale, inverse;
 
     __device__ __forceinline__ explicit attention_s8_coder(uint32_t most)
     {
-        float m = __uint_as_float(most < 0x7f800000u ? most : 0x7fc00000u);
+        float m = __uint_as_float(most < INF_BITS ? most : NAN_BITS);
         scale = __fdiv_rn(m, 127.0f);
         inverse = m >= PE_S8_LEAST ? __fdiv_rn(127.0f, m) : 0.0f;
     }
@@ -102,14 +94,9 @@ struct attention_s8_coder {
     }
 };
 
-__device__ __forceinline__ uint32_t low_bytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
-{
-    return __byte_perm(__byte_perm(a, b, 0x0040), __byte_perm(c, d, 0x0040), 0x5410);
-}
-
 __device__ __forceinline__ uint32_t codes_of(const floats<4> &x, const attention_s8_coder &c)
 {
-    return low_bytes(c.code(x.v[0]), c.code(x.v[1]), c.code(x.v[2]), c.code(x.v[3]));
+    return codes_of(x, [&](float v) { return c.code(v); });
 }
 
 /* The largest magnitudes of all keys and of all values, for all threads. */

@@ -27,7 +27,7 @@ static __device__ __forceinline__ double score_of(double sum, size_t h, size_t w
 
 static __device__ __forceinline__ double add_row(double sum, const float *x, size_t w)
 {
-    if (w == 4 && aligned_to<16>(x)) {
+    if (w == 4 && aligned(x, 16)) {
         float4 v = __ldg((const float4 *)x);
         sum += (double)fabsf(v.x);
         sum += (double)fabsf(v.y);
@@ -41,11 +41,11 @@ static __device__ __forceinline__ double add_row(double sum, const float *x, siz
 static __global__ void __launch_bounds__(THREADS)
     scores_narrow(double *score, const float *x, blocks b, pieces p)
 {
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u); /* a row of blocks */
         size_t h = min(b.r, b.n - at.row * b.r);
         const float *row = x + at.row * b.r * b.k;
-        for (size_t i = at.begin + lane_id(); i < at.begin + at.n; i += LANES) {
+        for (size_t i = at.begin + warp_lane(); i < at.begin + at.n; i += WARP) {
             size_t w = min(b.c, b.k - i * b.c);
             double sum = 0;
             for (size_t y = 0; y < h; y++) sum = add_row(sum, row + y * b.k + i * b.c, w);
@@ -72,8 +72,8 @@ static tiles tiles_of(const blocks &b)
     t.cs = (int)b.c | 1;
     t.pitch = t.nblocks * t.cs;
     t.nrows = TILE / t.pitch;
-    t.across = divisor_of(ceil_of(b.k, (size_t)t.span));
-    t.count = t.across.by * ceil_of(b.n, b.r);
+    t.across = divisor_of(parts_of(b.k, (size_t)t.span));
+    t.count = t.across.by * parts_of(b.n, b.r);
     return t;
 }
 
@@ -131,13 +131,13 @@ cudaError_t pe_cu_block_scores(double *score, const float *x, size_t n, size_t k
 {
     if (n == 0 || k == 0) return cudaSuccess;
     if (r == 0 || c == 0 || c > WIDEST) return cudaErrorInvalidValue;
-    blocks b = { n, k, r, c, ceil_of(k, c) };
+    blocks b = { n, k, r, c, parts_of(k, c) };
     if (c <= NARROW) {
-        pieces p = pieces_of(ceil_of(n, r), b.across, b.across, 256);
-        scores_narrow<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>(score, x, b, p);
+        pieces p = pieces_of(parts_of(n, r), b.across, b.across, 256);
+        scores_narrow<<<grid_of_pieces(p), THREADS, 0, s>>>(score, x, b, p);
     } else {
         tiles t = tiles_of(b);
-        scores_wide<<<grid_of(t.count, 1, MOST_BLOCKS), TILE_THREADS, 0, s>>>(score, x, b, t);
+        scores_wide<<<grid_for(t.count), TILE_THREADS, 0, s>>>(score, x, b, t);
     }
     return cudaGetLastError();
 }

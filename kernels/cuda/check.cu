@@ -3,12 +3,6 @@
 
 enum { THREADS = 256, LOADS = 4 };
 
-/* The exponent's bits of what has the largest magnitude are all set for NaN and Inf only. */
-__device__ __forceinline__ uint32_t magnitude(float x)
-{
-    return __float_as_uint(x) & 0x7fffffffu;
-}
-
 /* Loads of N floats, LOADS of a thread at once; what lies before and after them is the first
  * threads'. */
 static __global__ void __launch_bounds__(THREADS)
@@ -30,7 +24,7 @@ static __global__ void __launch_bounds__(THREADS)
     if (thread < head) most = max(most, magnitude(x[thread]));
     for (size_t i = head + 4 * nvec + thread; i < n; i += threads)
         most = max(most, magnitude(x[i]));
-    if (most >= 0x7f800000u) atomicOr(bad, 1u);
+    if (most >= INF_BITS) atomicOr(bad, 1u);
 }
 
 cudaError_t pe_cu_check_finite(uint32_t *bad, const float *x, size_t n, cudaStream_t s)

@@ -43,14 +43,14 @@ static __device__ __forceinline__ uint32_t zeros_of_lane(const T *x, size_t n, i
     size_t i = (size_t)lane;
     const uint4 *v = (const uint4 *)(x + head);
     uint32_t zeros = i < head && x[i] == 0;
-    for (; i + 3 * LANES < nvec; i += 4 * LANES) {
+    for (; i + 3 * WARP < nvec; i += 4 * WARP) {
         uint4 a[4];
 #pragma unroll
-        for (int j = 0; j < 4; j++) a[j] = __ldg(v + i + j * LANES);
+        for (int j = 0; j < 4; j++) a[j] = __ldg(v + i + j * WARP);
 #pragma unroll
         for (int j = 0; j < 4; j++) zeros += zeros_in<T>(a[j]);
     }
-    for (; i < nvec; i += LANES) zeros += zeros_in<T>(__ldg(v + i));
+    for (; i < nvec; i += WARP) zeros += zeros_in<T>(__ldg(v + i));
     i = head + nvec * width + (size_t)lane;
     return zeros + (i < n && x[i] == 0);
 }
@@ -60,9 +60,9 @@ static __global__ void __launch_bounds__(THREADS) count_zero(u64 *count, const T
 {
     __shared__ u64 room[WARPS];
     u64 zeros = 0;
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
-        zeros += zeros_of_lane(x + at.begin, at.n, lane_id());
+        zeros += zeros_of_lane(x + at.begin, at.n, warp_lane());
     }
     zeros = block_sum(zeros, room);
     if (threadIdx.x == 0 && zeros) atomicAdd(count, zeros);
@@ -71,11 +71,11 @@ static __global__ void __launch_bounds__(THREADS) count_zero(u64 *count, const T
 template <typename T>
 static __global__ void __launch_bounds__(THREADS) row_nnz(uint32_t *nnz, const T *x, pieces p)
 {
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
-        uint32_t zeros = zeros_of_lane(x + at.row * p.ld + at.begin, at.n, lane_id());
-        uint32_t found = (uint32_t)at.n - __reduce_add_sync(ALL_LANES, zeros);
-        if (lane_id() > 0) continue;
+        uint32_t zeros = zeros_of_lane(x + at.row * p.ld + at.begin, at.n, warp_lane());
+        uint32_t found = (uint32_t)at.n - __reduce_add_sync(EVERY_LANE, zeros);
+        if (warp_lane() > 0) continue;
         if (p.per_row.by == 1) nnz[at.row] = found;
         else atomicAdd(nnz + at.row, found);
     }
@@ -110,7 +110,7 @@ static cudaError_t launch_nnz(uint32_t *nnz, const void *x, size_t n, size_t k, 
         cudaError_t e = cudaMemsetAsync(nnz, 0, n * sizeof *nnz, s);
         if (e != cudaSuccess || k == 0) return e;
     }
-    row_nnz<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>(nnz, (const T *)x, p);
+    row_nnz<<<grid_of_pieces(p), THREADS, 0, s>>>(nnz, (const T *)x, p);
     return cudaGetLastError();
 }
 

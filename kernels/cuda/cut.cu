@@ -13,9 +13,9 @@ typedef struct chunks {
 
 static chunks chunks_of(size_t n)
 {
-    size_t length = ceil_of(ceil_of(n, MOST_CHUNKS), TILE) * TILE;
+    size_t length = parts_of(parts_of(n, MOST_CHUNKS), TILE) * TILE;
     if (length < SHORTEST) length = SHORTEST;
-    return chunks{ n, length, (unsigned)ceil_of(n, length) };
+    return chunks{ n, length, (unsigned)parts_of(n, length) };
 }
 
 static __device__ __forceinline__ size_t length_of(const chunks &c)
@@ -48,7 +48,7 @@ struct below {
     uint32_t equal;
     __device__ __forceinline__ bool cut(float &x)
     {
-        uint32_t bits = __float_as_uint(x), key = bits & 0x7fffffffu;
+        uint32_t bits = __float_as_uint(x), key = magnitude(x);
         bool zero = key < t || key == 0;
         gone += key < t;
         equal += key == t;
@@ -77,7 +77,7 @@ static __global__ void __launch_bounds__(THREADS)
     float *x = all + blockIdx.x * c.length;
     size_t n = length_of(c), head = head_of(x, n), nvec = (n - head) / 4, i = threadIdx.x;
     float4 *v = (float4 *)(x + head);
-    below b = { __float_as_uint(*t) & 0x7fffffffu, 0, 0 };
+    below b = { magnitude(*t), 0, 0 };
     if (i < head) b.cut1(x + i);
     for (; i + 3 * THREADS < nvec; i += 4 * THREADS) {
         float4 a[4];
@@ -105,7 +105,7 @@ static __global__ void __launch_bounds__(THREADS)
     if (equals[blockIdx.x] == 0) return;
     float *x = all + blockIdx.x * c.length;
     size_t n = length_of(c);
-    uint32_t key = __float_as_uint(*t) & 0x7fffffffu;
+    uint32_t key = magnitude(*t);
     u64 stay = staying(equals, *keep, room), seen = 0;
     if (stay == equals[blockIdx.x]) return;
     if (threadIdx.x == 0) atomicAdd(gone, equals[blockIdx.x] - stay);
@@ -116,7 +116,7 @@ static __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int j = 0; j < 4; j++) {
             size_t i = tile + 4 * threadIdx.x + j;
-            equal[j] = i < n && (__float_as_uint(x[i]) & 0x7fffffffu) == key;
+            equal[j] = i < n && magnitude(x[i]) == key;
             mine += equal[j];
         }
         u64 rank = seen + block_rank(&total, mine, ranks[tile / TILE % 2]);
@@ -221,12 +221,12 @@ static __device__ __forceinline__ void zero_four(float *at, const uint8_t *zero,
 static __global__ void __launch_bounds__(THREADS)
     zero_blocks(float *x, const uint8_t *zero, pieces p, grid_of_blocks g)
 {
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         float *row = x + at.row * p.ld + at.begin;
         const uint8_t *flags = zero + quotient(at.row, g.r) * g.across;
         size_t before = (size_t)row % 16 / sizeof(float), end = at.n + before;
-        for (size_t i = 4 * (size_t)lane_id(); i < end; i += 4 * LANES) {
+        for (size_t i = 4 * (size_t)warp_lane(); i < end; i += 4 * WARP) {
             bool inside[4];
 #pragma unroll
             for (int j = 0; j < 4; j++) inside[j] = i + j >= before && i + j < end;
@@ -248,8 +248,8 @@ cudaError_t pe_cu_cut_blocks(float *x, size_t n, size_t k, size_t r, size_t c, c
     enum { PIECE = 2048 };
     if (n == 0 || k == 0) return cudaSuccess;
     if (r == 0 || c == 0) return cudaErrorInvalidValue;
-    grid_of_blocks g = { divisor_of(r), divisor_of(c), ceil_of(k, c) };
-    chunks all = chunks_of(ceil_of(n, r) * g.across);
+    grid_of_blocks g = { divisor_of(r), divisor_of(c), parts_of(k, c) };
+    chunks all = chunks_of(parts_of(n, r) * g.across);
     pieces p = pieces_of(n, k, k, PIECE);
     uint32_t *equals = (uint32_t *)scratch;
     uint8_t *zero = (uint8_t *)(equals + all.count);
@@ -260,6 +260,6 @@ cudaError_t pe_cu_cut_blocks(float *x, size_t n, size_t k, size_t r, size_t c, c
                                                 equals);
     e = cudaGetLastError();
     if (e != cudaSuccess) return e;
-    zero_blocks<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>(x, zero, p, g);
+    zero_blocks<<<grid_of_pieces(p), THREADS, 0, s>>>(x, zero, p, g);
     return cudaGetLastError();
 }

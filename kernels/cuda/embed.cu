@@ -56,7 +56,7 @@ template <int N> __device__ __forceinline__ void add_row(floats<N> &y, const flo
 
 template <int N> static __global__ void __launch_bounds__(THREADS, 4) embed(pe_embed_call c)
 {
-    for (size_t t = grid_warp(); t < c.T; t += grid_warps()) {
+    for (size_t t = grid_warp<THREADS>(); t < c.T; t += grid_warps<THREADS>()) {
         embed_rows r = rows_of_token(c, t);
         for (size_t i = N * warp_lane(); i < c.d; i += N * WARP) {
             floats<N> y = word_at<N>(r, i);
@@ -83,7 +83,7 @@ template <int N>
 static __global__ void __launch_bounds__(THREADS)
     gather_rows(float *y, const float *x, const uint32_t *rows, size_t m, size_t d)
 {
-    for (size_t t = grid_warp(); t < m; t += grid_warps()) {
+    for (size_t t = grid_warp<THREADS>(); t < m; t += grid_warps<THREADS>()) {
         const float *from = x + rows[t] * d;
         for (size_t i = N * warp_lane(); i < d; i += N * WARP)
             store_floats(y + t * d + i, load_floats<N>(from + i));

@@ -1,5 +1,5 @@
-/* kernels/cuda/launch.cuh - grids of any size, alignment, 16-byte loads: what the ops share.
- * Read next: kernels/cuda/embed.cu, the simplest user. */
+/* kernels/cuda/launch.cuh - grids of any size, alignment, 16-byte loads, magnitudes, four codes:
+ * what all kernels share. Read next: kernels/cuda/embed.cu, the simplest user. */
 #ifndef PE_KERNELS_CUDA_LAUNCH_CUH
 #define PE_KERNELS_CUDA_LAUNCH_CUH
 
@@ -17,9 +17,9 @@ inline size_t parts_of(size_t n, size_t each)
  * kernels come round again: they walk in strides of the grid. An odd number, so that units that are
  * alike in every second or fourth place are spread over all blocks. */
 constexpr unsigned MOST_BLOCKS = 4093;
-inline unsigned grid_for(size_t units)
+inline unsigned grid_for(size_t units, unsigned most = MOST_BLOCKS)
 {
-    return units < MOST_BLOCKS ? (unsigned)units : MOST_BLOCKS;
+    return units < most ? (unsigned)units : most;
 }
 
 /* A grid with a block for each unit, for kernels that do not come round; 0: more than there can be
@@ -29,7 +29,7 @@ inline unsigned whole_grid_for(size_t units)
     return units <= 0x7fffffff ? (unsigned)units : 0;
 }
 
-inline bool aligned(const void *p, size_t nbytes)
+__host__ __device__ inline bool aligned(const void *p, size_t nbytes)
 {
     return (size_t)p % nbytes == 0;
 }
@@ -55,14 +55,44 @@ template <int N> __device__ __forceinline__ void store_floats(float *p, const fl
     *reinterpret_cast<floats<N> *>(p) = x;
 }
 
-/* This warp among all of the grid, and how many there are. */
-__device__ __forceinline__ size_t grid_warp()
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* Magnitudes compared as integers: NaN and Inf lie above every finite number. */
+constexpr unsigned INF_BITS = 0x7f800000u, NAN_BITS = 0x7fc00000u; /* the NaN of <math.h> */
+
+__device__ __forceinline__ uint32_t magnitude(float x)
 {
-    return (size_t)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
+    return __float_as_uint(x) & 0x7fffffffu;
 }
-__device__ __forceinline__ size_t grid_warps()
+
+__device__ __forceinline__ uint32_t largest(uint32_t most, const floats<4> &x)
 {
-    return (size_t)gridDim.x * (blockDim.x / WARP);
+#pragma unroll
+    for (int j = 0; j < 4; j++) most = max(most, magnitude(x.v[j]));
+    return most;
+}
+
+__device__ __forceinline__ uint32_t low_bytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    return __byte_perm(__byte_perm(a, b, 0x0040), __byte_perm(c, d, 0x0040), 0x5410);
+}
+
+/* Codes of four values as they lie in memory; code(x) has one in its low byte. */
+template <typename F> __device__ __forceinline__ uint32_t codes_of(const floats<4> &x, F code)
+{
+    return low_bytes(code(x.v[0]), code(x.v[1]), code(x.v[2]), code(x.v[3]));
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+/* This warp among all of the grid, blocks of NTHREADS, and how many there are. */
+template <int NTHREADS> __device__ __forceinline__ size_t grid_warp()
+{
+    return (size_t)blockIdx.x * (NTHREADS / WARP) + threadIdx.x / WARP;
+}
+template <int NTHREADS> __device__ __forceinline__ size_t grid_warps()
+{
+    return (size_t)gridDim.x * (NTHREADS / WARP);
 }
 __device__ __forceinline__ unsigned warp_lane()
 {

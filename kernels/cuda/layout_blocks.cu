@@ -44,9 +44,9 @@ typedef struct spans {
 static spans spans_of(size_t n, size_t k, size_t b, size_t elem_nbytes)
 {
     size_t columns = SPAN_NBYTES / elem_nbytes;
-    size_t nblocks = b < columns ? columns / b : 1, across = ceil_of(k, nblocks * b);
-    spans s = { n, k, b, ceil_of(k, b), nblocks, nblocks * b, divisor_of(across), 0 };
-    s.count = across * ceil_of(n, b);
+    size_t nblocks = b < columns ? columns / b : 1, across = parts_of(k, nblocks * b);
+    spans s = { n, k, b, parts_of(k, b), nblocks, nblocks * b, divisor_of(across), 0 };
+    s.count = across * parts_of(n, b);
     return s;
 }
 
@@ -106,7 +106,7 @@ static cudaError_t launch_used(uint8_t *used, const void *x, size_t n, size_t k,
     if (n == 0 || k == 0) return cudaSuccess;
     if (b == 0) return cudaErrorInvalidValue;
     spans s = spans_of(n, k, b, sizeof(T));
-    unsigned blocks = grid_of(s.count, 1, MOST_BLOCKS);
+    unsigned blocks = grid_for(s.count);
     if (((size_t)x | k * sizeof(T) | s.width * sizeof(T)) % 16 == 0)
         blocks_used<T, uint4><<<blocks, USED_THREADS, 0, st>>>(used, (const T *)x, s);
     else blocks_used<T, T><<<blocks, USED_THREADS, 0, st>>>(used, (const T *)x, s);
@@ -161,14 +161,14 @@ static __global__ void __launch_bounds__(THREADS)
 {
     enum { NELEM = lump<T, U>::NELEM };
     unsigned across = (unsigned)m.b / NELEM;
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         route r = route_of(m, places, at.row);
         const T *from = x + r.row * m.b * m.k + r.column * m.b;
         size_t h = m.n - r.row * m.b, w = m.k - r.column * m.b; /* within the matrix */
         unsigned end = (unsigned)(at.begin + at.n);
 #pragma unroll 2
-        for (unsigned i = (unsigned)at.begin + lane_id(); i < end; i += LANES) {
+        for (unsigned i = (unsigned)at.begin + warp_lane(); i < end; i += WARP) {
             unsigned y = i / across, c = (i - y * across) * NELEM;
             U v = zero_of<U>();
             if (!r.empty && y < h && c < w) v = __ldg((const U *)(from + y * m.k + c));
@@ -184,7 +184,7 @@ static cudaError_t launch_copy(void *values, const int32_t *places, size_t count
     enum { PIECE = 256 };
     bool wide = ((size_t)values | (size_t)x | m.k * sizeof(T) | m.b * sizeof(T)) % 16 == 0;
     pieces p = pieces_of(count, m.b * m.b * sizeof(T) / (wide ? 16 : sizeof(T)), 0, PIECE);
-    unsigned blocks = grid_of_pieces(p, MOST_BLOCKS);
+    unsigned blocks = grid_of_pieces(p);
     if (wide)
         copy_blocks<T, uint4><<<blocks, THREADS, 0, s>>>((T *)values, places, (const T *)x, m, p);
     else copy_blocks<T, T><<<blocks, THREADS, 0, s>>>((T *)values, places, (const T *)x, m, p);
@@ -216,5 +216,5 @@ cudaError_t pe_cu_encode_ell(void *values, const int32_t *ell_col, size_t w, con
 {
     stored m = { n, k, b, divisor_of(w) };
     if (n == 0 || b == 0 || w == 0) return n && w ? cudaErrorInvalidValue : cudaSuccess;
-    return copy(values, ell_col, ceil_of(n, b) * w, x, m, elem_nbytes, s);
+    return copy(values, ell_col, parts_of(n, b) * w, x, m, elem_nbytes, s);
 }

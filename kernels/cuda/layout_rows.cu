@@ -12,27 +12,27 @@ static __global__ void __launch_bounds__(THREADS)
                 size_t n, size_t k)
 {
     enum { STEPS = 8, WORDS = STEPS / 2 };
-    int lane = lane_id();
+    int lane = warp_lane();
     uint32_t lower = (1u << lane) - 1;
     size_t nwords = (k + 63) / 64;
-    for (uint64_t row = warp_id(); row < n; row += warps_in_grid()) {
+    for (uint64_t row = grid_warp<THREADS>(); row < n; row += grid_warps<THREADS>()) {
         const T *from = x + row * k;
         size_t at = row_begin[row];
-        for (size_t c = 0; c < k; c += STEPS * LANES) {
+        for (size_t c = 0; c < k; c += STEPS * WARP) {
             T v[STEPS];
             uint64_t word = 0;
 #pragma unroll
             for (int j = 0; j < STEPS; j++) {
-                size_t column = c + (size_t)(j * LANES + lane);
+                size_t column = c + (size_t)(j * WARP + lane);
                 v[j] = column < k ? __ldg(from + column) : 0;
             }
 #pragma unroll
             for (int j = 0; j < STEPS; j++) {
-                uint32_t bits = __ballot_sync(ALL_LANES, v[j] != 0);
+                uint32_t bits = __ballot_sync(EVERY_LANE, v[j] != 0);
                 size_t to = at + (size_t)__popc(bits & lower);
                 if (v[j] != 0) {
                     values[to] = v[j];
-                    if (columns) columns[to] = (int32_t)(c + (size_t)(j * LANES + lane));
+                    if (columns) columns[to] = (int32_t)(c + (size_t)(j * WARP + lane));
                 }
                 at += (size_t)__popc(bits);
                 if (lane == j / 2) word |= (uint64_t)bits << j % 2 * 32;
@@ -49,8 +49,8 @@ static cudaError_t launch_rows(void *values, int32_t *columns, uint64_t *mask,
                                cudaStream_t s)
 {
     if (n == 0 || k == 0) return cudaSuccess;
-    encode_rows<<<grid_of(n, WARPS, MOST_BLOCKS), THREADS, 0, s>>>((T *)values, columns, mask,
-                                                                   row_begin, (const T *)x, n, k);
+    encode_rows<<<grid_for(parts_of(n, WARPS)), THREADS, 0, s>>>((T *)values, columns, mask,
+                                                                 row_begin, (const T *)x, n, k);
     return cudaGetLastError();
 }
 
@@ -124,7 +124,7 @@ static __device__ __forceinline__ void move(T *to, const T *from, const void *me
 {
     typedef typename vector_of<N * sizeof(T) < 16 ? N * sizeof(T) : 16>::type vector;
     enum { STEP = sizeof(vector) / sizeof(T) };
-    if (aligned_to<sizeof(vector)>(memory)) {
+    if (aligned(memory, sizeof(vector))) {
 #pragma unroll
         for (int i = 0; i < N; i += STEP) *(vector *)(to + i) = *(const vector *)(from + i);
     } else {
@@ -155,12 +155,12 @@ static __global__ void __launch_bounds__(THREADS)
     encode_2of4(T *values, uint8_t *meta, const T *x, size_t k, pieces p)
 {
     size_t groups = k / 4, tail = k % 4, nbytes = (groups + 1) / 2, width = 2 * groups + tail;
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         const T *from = x + at.row * k;
         T *to = values + at.row * width;
         size_t end = min(at.begin + at.n, nbytes);
-        for (size_t i = at.begin + lane_id(); i < end; i += LANES) {
+        for (size_t i = at.begin + warp_lane(); i < end; i += WARP) {
             alignas(16) T v[8], two[4];
             unsigned places;
             if (2 * i + 1 < groups) {
@@ -176,8 +176,8 @@ static __global__ void __launch_bounds__(THREADS)
             }
             meta[at.row * nbytes + i] = (uint8_t)places;
         }
-        if (at.begin == 0 && lane_id() < tail)
-            to[2 * groups + lane_id()] = from[4 * groups + lane_id()];
+        if (at.begin == 0 && warp_lane() < tail)
+            to[2 * groups + warp_lane()] = from[4 * groups + warp_lane()];
     }
 }
 
@@ -189,8 +189,7 @@ static cudaError_t launch_2of4(void *values, uint8_t *meta, const void *x, size_
     size_t nbytes = (k / 4 + 1) / 2;
     pieces p = pieces_of(n, nbytes ? nbytes : 1, 0, PIECE); /* a row of a tail alone has one, too */
     if (n == 0 || k == 0) return cudaSuccess;
-    encode_2of4<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>((T *)values, meta, (const T *)x,
-                                                                   k, p);
+    encode_2of4<<<grid_of_pieces(p), THREADS, 0, s>>>((T *)values, meta, (const T *)x, k, p);
     return cudaGetLastError();
 }
 

@@ -15,16 +15,16 @@ static __device__ __forceinline__ double squared_error(double x, double scale)
 }
 
 /* Warp 0 sums, the other ones make terms. */
-static __global__ void __launch_bounds__(THREADS + LANES)
+static __global__ void __launch_bounds__(THREADS + WARP)
     mse(double *sums, const double *scale, const float *x, size_t count, size_t step)
 {
     __shared__ double terms[2][TILE];
     size_t ntiles = count / TILE + (count % TILE != 0);
     double sum = sums[blockIdx.x], s = scale[blockIdx.x];
     for (size_t t = 0; t <= ntiles; t++) {
-        if (threadIdx.x >= LANES && t < ntiles) {
+        if (threadIdx.x >= WARP && t < ntiles) {
             size_t first = t * TILE, n = min((size_t)TILE, count - first);
-            for (size_t i = threadIdx.x - LANES; i < n; i += THREADS)
+            for (size_t i = threadIdx.x - WARP; i < n; i += THREADS)
                 terms[t % 2][i] = squared_error((double)x[(first + i) * step], s);
         }
         if (threadIdx.x == 0 && t > 0) {
@@ -43,6 +43,6 @@ cudaError_t pe_cu_mse(double *sums, const double *scale, size_t ni, const float 
 {
     if (ni == 0 || n == 0) return cudaSuccess;
     if (ni > INT32_MAX || step == 0) return cudaErrorInvalidValue;
-    mse<<<(unsigned)ni, THREADS + LANES, 0, s>>>(sums, scale, x, ceil_of(n, step), step);
+    mse<<<(unsigned)ni, THREADS + WARP, 0, s>>>(sums, scale, x, parts_of(n, step), step);
     return cudaGetLastError();
 }

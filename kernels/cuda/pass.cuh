@@ -1,45 +1,14 @@
-/* kernels/cuda/pass.cuh - what passes over weights, statistics and layouts share: grids, pieces of
+/* kernels/cuda/pass.cuh - what passes over weights, statistics and layouts share: pieces of
  * rows for warps, loads of 16 bytes with scalar ends, sums of a warp or a block.
  * Read next: kernels/cuda/count.cu, the simplest user. */
 #ifndef PE_KERNELS_CUDA_PASS_CUH
 #define PE_KERNELS_CUDA_PASS_CUH
 
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/launch.cuh"
 
-enum { LANES = 32, THREADS = 256, WARPS = THREADS / LANES };
-#define ALL_LANES 0xffffffffu
-#define MOST_BLOCKS                                                              \
-    16384u /* work beyond that comes round again; small ones share the last wave \
-            */
+enum { THREADS = 256, WARPS = THREADS / WARP };
 
 typedef unsigned long long u64; /* the 64-bit integer of the atomics */
-
-static inline unsigned grid_of(uint64_t units, uint64_t per_block, unsigned most)
-{
-    uint64_t blocks = units / per_block + (units % per_block != 0);
-    return (unsigned)(blocks < most ? blocks : most);
-}
-
-static inline size_t ceil_of(size_t a, size_t b)
-{
-    return a / b + (a % b != 0);
-}
-
-static __device__ __forceinline__ int lane_id()
-{
-    return (int)(threadIdx.x % LANES);
-}
-
-/* Number of this warp among all of the grid (blocks of THREADS). */
-static __device__ __forceinline__ uint64_t warp_id()
-{
-    return (uint64_t)blockIdx.x * WARPS + threadIdx.x / LANES;
-}
-
-static __device__ __forceinline__ uint64_t warps_in_grid()
-{
-    return (uint64_t)gridDim.x * WARPS;
-}
 
 /* Division by a number that the host knows, as a product: a / by exactly while a * by < 2^64, for
  * a * (2^64 / by, rounded up) is then off by less than 2^64 / by. */
@@ -69,7 +38,7 @@ typedef struct pieces {
 
 static inline pieces pieces_of(size_t m, size_t k, size_t ld, size_t most)
 {
-    size_t per_row = ceil_of(k, most);
+    size_t per_row = parts_of(k, most);
     return pieces{ k, ld, most, divisor_of(per_row), (uint64_t)m * per_row };
 }
 
@@ -92,9 +61,9 @@ static __device__ __forceinline__ piece piece_at(const pieces &p, uint64_t numbe
     return at;
 }
 
-static inline unsigned grid_of_pieces(const pieces &p, unsigned most)
+static inline unsigned grid_of_pieces(const pieces &p, unsigned most = MOST_BLOCKS)
 {
-    return grid_of(p.count, WARPS, most);
+    return grid_for(parts_of(p.count, WARPS), most);
 }
 
 /* Elements of T from p on to the next address of 16 bytes, n at most. */
@@ -102,11 +71,6 @@ template <typename T> static __device__ __forceinline__ size_t head_of(const T *
 {
     size_t head = (0 - (size_t)p) % 16 / sizeof(T);
     return head < n ? head : n;
-}
-
-template <int NBYTES> static __device__ __forceinline__ bool aligned_to(const void *p)
-{
-    return (size_t)p % NBYTES == 0;
 }
 
 /* f(value, index) for n floats at x by one warp, in ascending order within a lane; four loads of
@@ -117,17 +81,17 @@ static __device__ __forceinline__ void each_float(const float *x, size_t n, int 
     size_t head = head_of(x, n), nvec = (n - head) / 4, i = (size_t)lane;
     const float4 *v = (const float4 *)(x + head);
     if (i < head) f(x[i], i);
-    for (; i + 3 * LANES < nvec; i += 4 * LANES) {
+    for (; i + 3 * WARP < nvec; i += 4 * WARP) {
         float4 a[4];
 #pragma unroll
-        for (int j = 0; j < 4; j++) a[j] = __ldg(v + i + j * LANES);
+        for (int j = 0; j < 4; j++) a[j] = __ldg(v + i + j * WARP);
 #pragma unroll
         for (int j = 0; j < 4; j++) {
-            size_t at = head + 4 * (i + (size_t)j * LANES);
+            size_t at = head + 4 * (i + (size_t)j * WARP);
             f(a[j].x, at), f(a[j].y, at + 1), f(a[j].z, at + 2), f(a[j].w, at + 3);
         }
     }
-    for (; i < nvec; i += LANES) {
+    for (; i < nvec; i += WARP) {
         float4 a = __ldg(v + i);
         size_t at = head + 4 * i;
         f(a.x, at), f(a.y, at + 1), f(a.z, at + 2), f(a.w, at + 3);
@@ -142,7 +106,7 @@ static __device__ __forceinline__ void each_float(const float *x, size_t n, int 
 template <typename T, typename F> static __device__ __forceinline__ T warp_all(T v, F op)
 {
 #pragma unroll
-    for (int step = LANES / 2; step > 0; step /= 2) v = op(v, __shfl_xor_sync(ALL_LANES, v, step));
+    for (int step = WARP / 2; step > 0; step /= 2) v = op(v, __shfl_xor_sync(EVERY_LANE, v, step));
     return v;
 }
 
@@ -156,7 +120,7 @@ static __device__ __forceinline__ u64 block_sum(u64 v, u64 *room)
 {
     u64 sum = 0;
     v = warp_all(v, plus_u64());
-    if (lane_id() == 0) room[threadIdx.x / LANES] = v;
+    if (warp_lane() == 0) room[threadIdx.x / WARP] = v;
     __syncthreads();
     for (int w = 0; w < WARPS; w++) sum += room[w];
     return sum;
@@ -166,13 +130,13 @@ static __device__ __forceinline__ u64 block_sum(u64 v, u64 *room)
 static __device__ __forceinline__ uint32_t block_rank(uint32_t *total, uint32_t v, uint32_t *room)
 {
     uint32_t upto = v, before = 0;
-    int warp = (int)(threadIdx.x / LANES);
+    int warp = (int)(threadIdx.x / WARP);
 #pragma unroll
-    for (int step = 1; step < LANES; step *= 2) {
-        uint32_t other = __shfl_up_sync(ALL_LANES, upto, step);
-        if (lane_id() >= step) upto += other;
+    for (int step = 1; step < WARP; step *= 2) {
+        uint32_t other = __shfl_up_sync(EVERY_LANE, upto, step);
+        if (warp_lane() >= step) upto += other;
     }
-    if (lane_id() == LANES - 1) room[warp] = upto;
+    if (warp_lane() == WARP - 1) room[warp] = upto;
     __syncthreads();
     *total = 0;
     for (int w = 0; w < WARPS; w++) {

@@ -5,11 +5,6 @@
 
 enum { MOST_OF = 1024, TILE = 2048 };
 
-static __device__ __forceinline__ uint32_t magnitude(float x)
-{
-    return __float_as_uint(x) & 0x7fffffffu;
-}
-
 /* ---- groups of 2, 4 and 8: a thread's registers hold them -------------------------------------*/
 
 /* Each pair of a group is compared once. */
@@ -36,13 +31,13 @@ static __global__ void __launch_bounds__(THREADS) prune_small(float *x, size_t n
     enum { W = OF < 4 ? 4 : OF };
     size_t first = (size_t)blockIdx.x * THREADS + threadIdx.x;
     size_t stride = (size_t)gridDim.x * THREADS, steps = n / W;
-    bool aligned = aligned_to<16>(x);
+    bool wide = aligned(x, 16);
     for (size_t i = first; i < steps; i += stride) {
         alignas(16) float v[W];
         float *at = x + i * W;
 #pragma unroll
         for (int j = 0; j < W; j += 4) {
-            if (aligned) *(float4 *)(v + j) = *(const float4 *)(at + j);
+            if (wide) *(float4 *)(v + j) = *(const float4 *)(at + j);
             else
 #pragma unroll
                 for (int e = j; e < j + 4; e++) v[e] = at[e];
@@ -51,7 +46,7 @@ static __global__ void __launch_bounds__(THREADS) prune_small(float *x, size_t n
         for (int j = 0; j < W; j += OF) prune_group<OF>(v + j, keep);
 #pragma unroll
         for (int j = 0; j < W; j += 4) {
-            if (aligned) *(float4 *)(at + j) = *(const float4 *)(v + j);
+            if (wide) *(float4 *)(at + j) = *(const float4 *)(v + j);
             else
 #pragma unroll
                 for (int e = j; e < j + 4; e++) at[e] = v[e];
@@ -85,7 +80,7 @@ static __global__ void __launch_bounds__(THREADS) prune_any(float *x, size_t n, 
 
 template <int OF> static cudaError_t launch(float *x, size_t n, int keep, cudaStream_t s)
 {
-    unsigned blocks = grid_of(n, 8 * THREADS, MOST_BLOCKS);
+    unsigned blocks = grid_for(parts_of(n, 8 * THREADS));
     prune_small<OF><<<blocks, THREADS, 0, s>>>(x, n, keep);
     return cudaGetLastError();
 }
@@ -98,6 +93,6 @@ cudaError_t pe_cu_prune_nm(float *x, size_t n, int keep, int of, cudaStream_t s)
     if (of == 2) return launch<2>(x, n, keep, s);
     if (of == 4) return launch<4>(x, n, keep, s);
     if (of == 8) return launch<8>(x, n, keep, s);
-    prune_any<<<grid_of(n, TILE, MOST_BLOCKS), THREADS, 0, s>>>(x, n, keep, of);
+    prune_any<<<grid_for(parts_of(n, TILE)), THREADS, 0, s>>>(x, n, keep, of);
     return cudaGetLastError();
 }

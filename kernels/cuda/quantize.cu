@@ -52,11 +52,9 @@ __device__ __forceinline__ uint32_t code_of(float quotient, const quantizer &r)
 template <bool PLAIN>
 __device__ __forceinline__ uint32_t codes_of(const floats<4> &x, const quantizer &r)
 {
-    uint32_t q[4];
-#pragma unroll
-    for (int j = 0; j < 4; j++)
-        q[j] = code_of(PLAIN ? plain_quotient(x.v[j], r) : __fdiv_rn(x.v[j], r.scale), r);
-    return __byte_perm(__byte_perm(q[0], q[1], 0x0040), __byte_perm(q[2], q[3], 0x0040), 0x5410);
+    return codes_of(x, [&](float v) {
+        return code_of(PLAIN ? plain_quotient(v, r) : __fdiv_rn(v, r.scale), r);
+    });
 }
 
 /* A row, in groups of four columns. WIDE: x and q allow moving a group at once. */
@@ -89,13 +87,6 @@ template <bool WIDE> struct quantize_row {
     }
 };
 
-__device__ __forceinline__ uint32_t largest(uint32_t most, const floats<4> &x)
-{
-#pragma unroll
-    for (int j = 0; j < 4; j++) most = max(most, __float_as_uint(x.v[j]) & 0x7fffffffu);
-    return most;
-}
-
 /* The scale of a row from its threads' largest magnitudes, as integers: NaN and Inf are above every
  * finite number. room: WARPS words where WARPS > 1; free again after the next barrier. */
 template <int WARPS>
@@ -108,8 +99,7 @@ __device__ __forceinline__ float scale_of(const pe_quantize_call &c, uint32_t mo
 #pragma unroll
         for (int w = 0; w < WARPS; w++) most = max(most, room[w]);
     }
-    return most < 0x7f800000u ? __fdiv_rn(__uint_as_float(most), c.div)
-                              : __uint_as_float(0x7fc00000u);
+    return most < INF_BITS ? __fdiv_rn(__uint_as_float(most), c.div) : __uint_as_float(NAN_BITS);
 }
 
 /* Rows of at most 4 * KEPT * 32 * WARPS columns; KEPT 0: any, x is read twice. */

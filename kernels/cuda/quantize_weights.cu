@@ -11,17 +11,14 @@ static __device__ __forceinline__ int code_of(float x, float scale)
     return (int)(v < 127 ? v : 127);
 }
 
-/* Code of the i-th value in byte i. */
 static __device__ __forceinline__ uint32_t codes_of(float4 v, float scale)
 {
-    uint32_t lo = __byte_perm((uint32_t)code_of(v.x, scale), (uint32_t)code_of(v.y, scale), 0x0040);
-    uint32_t hi = __byte_perm((uint32_t)code_of(v.z, scale), (uint32_t)code_of(v.w, scale), 0x0040);
-    return __byte_perm(lo, hi, 0x5410);
+    return codes_of({ v.x, v.y, v.z, v.w }, [=](float x) { return (uint32_t)code_of(x, scale); });
 }
 
-static __device__ __forceinline__ void put_codes(int8_t *q, uint32_t codes, bool aligned)
+static __device__ __forceinline__ void put_codes(int8_t *q, uint32_t codes, bool whole)
 {
-    if (aligned) {
+    if (whole) {
         *(uint32_t *)q = codes;
     } else {
 #pragma unroll
@@ -33,18 +30,17 @@ static __device__ void quantize_piece(int8_t *q, const float *x, size_t n, float
 {
     size_t head = head_of(x, n), nvec = (n - head) / 4, i = (size_t)lane;
     const float4 *v = (const float4 *)(x + head);
-    bool aligned = aligned_to<4>(q + head);
+    bool whole = aligned(q + head, 4);
     if (i < head) q[i] = (int8_t)code_of(x[i], scale);
-    for (; i + 3 * LANES < nvec; i += 4 * LANES) {
+    for (; i + 3 * WARP < nvec; i += 4 * WARP) {
         float4 a[4];
 #pragma unroll
-        for (int j = 0; j < 4; j++) a[j] = __ldg(v + i + j * LANES);
+        for (int j = 0; j < 4; j++) a[j] = __ldg(v + i + j * WARP);
 #pragma unroll
         for (int j = 0; j < 4; j++)
-            put_codes(q + head + 4 * (i + (size_t)j * LANES), codes_of(a[j], scale), aligned);
+            put_codes(q + head + 4 * (i + (size_t)j * WARP), codes_of(a[j], scale), whole);
     }
-    for (; i < nvec; i += LANES)
-        put_codes(q + head + 4 * i, codes_of(__ldg(v + i), scale), aligned);
+    for (; i < nvec; i += WARP) put_codes(q + head + 4 * i, codes_of(__ldg(v + i), scale), whole);
     i = head + 4 * nvec + (size_t)lane;
     if (i < n) q[i] = (int8_t)code_of(x[i], scale);
 }
@@ -52,14 +48,14 @@ static __device__ void quantize_piece(int8_t *q, const float *x, size_t n, float
 static __global__ void __launch_bounds__(THREADS)
     quantize_weights(int8_t *q, size_t ldq, const float *x, const float *scale, pieces p)
 {
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         int8_t *to = q + at.row * ldq + at.begin;
         float s = __ldg(scale + at.row);
         if (s > 0) {
-            quantize_piece(to, x + at.row * p.ld + at.begin, at.n, s, lane_id());
+            quantize_piece(to, x + at.row * p.ld + at.begin, at.n, s, warp_lane());
         } else {
-            for (size_t i = (size_t)lane_id(); i < at.n; i += LANES) to[i] = 0;
+            for (size_t i = (size_t)warp_lane(); i < at.n; i += WARP) to[i] = 0;
         }
     }
 }
@@ -69,6 +65,6 @@ cudaError_t pe_cu_quantize_weights(int8_t *q, size_t ldq, const float *x, size_t
 {
     pieces p = pieces_of(n, k, ldx, PIECE);
     if (p.count == 0) return cudaSuccess;
-    quantize_weights<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>(q, ldq, x, scale, p);
+    quantize_weights<<<grid_of_pieces(p), THREADS, 0, s>>>(q, ldq, x, scale, p);
     return cudaGetLastError();
 }

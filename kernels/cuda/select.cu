@@ -73,8 +73,8 @@ static cudaError_t launch(uint64_t *counts, const void *x, size_t n, const K *pr
 {
     if (shift < 0 || shift > (int)sizeof(K) * 8 - 12) return cudaErrorInvalidValue;
     if (n == 0) return cudaSuccess;
-    radix<<<grid_of(n, SHARE / sizeof(K), MOST), THREADS, 0, s>>>((u64 *)counts, (const K *)x, n,
-                                                                  prefix, shift);
+    radix<<<grid_for(parts_of(n, SHARE / sizeof(K)), MOST), THREADS, 0, s>>>(
+        (u64 *)counts, (const K *)x, n, prefix, shift);
     return cudaGetLastError();
 }
 

@@ -5,28 +5,20 @@
 
 enum { PIECE = 2048, RANGE_BLOCKS = 1024 };
 
-#define INF_BITS 0x7f800000u
-#define NAN_BITS 0x7fc00000u /* the one of <math.h> */
-
-static __device__ __forceinline__ uint32_t magnitude(float x)
-{
-    return __float_as_uint(x) & 0x7fffffffu;
-}
-
 /* ---- absmax ---------------------------------------------------------------------------------- */
 
 /* What is not finite becomes the one NaN, so parts of a row can be joined by an integer maximum. */
 static __global__ void __launch_bounds__(THREADS)
     absmax_rows(uint32_t *absmax, const float *x, pieces p)
 {
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         uint32_t most = 0;
-        each_float(x + at.row * p.ld + at.begin, at.n, lane_id(),
+        each_float(x + at.row * p.ld + at.begin, at.n, warp_lane(),
                    [&](float v, size_t) { most = max(most, magnitude(v)); });
-        most = __reduce_max_sync(ALL_LANES, most);
+        most = __reduce_max_sync(EVERY_LANE, most);
         if (most >= INF_BITS) most = NAN_BITS;
-        if (lane_id() > 0) continue;
+        if (warp_lane() > 0) continue;
         if (p.per_row.by == 1) absmax[at.row] = most;
         else atomicMax(absmax + at.row, most);
     }
@@ -41,7 +33,7 @@ cudaError_t pe_cu_absmax_rows(float *absmax, const float *x, size_t m, size_t k,
         cudaError_t e = cudaMemsetAsync(absmax, 0, m * sizeof *absmax, s);
         if (e != cudaSuccess || k == 0) return e;
     }
-    absmax_rows<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>((uint32_t *)absmax, x, p);
+    absmax_rows<<<grid_of_pieces(p), THREADS, 0, s>>>((uint32_t *)absmax, x, p);
     return cudaGetLastError();
 }
 
@@ -68,12 +60,12 @@ static __device__ __forceinline__ range join(range a, range b)
 static __device__ range warp_range(range r)
 {
 #pragma unroll
-    for (int step = LANES / 2; step > 0; step /= 2) {
+    for (int step = WARP / 2; step > 0; step /= 2) {
         range other;
-        other.lo = __shfl_xor_sync(ALL_LANES, r.lo, step);
-        other.hi = __shfl_xor_sync(ALL_LANES, r.hi, step);
-        other.zero = __shfl_xor_sync(ALL_LANES, r.zero, step);
-        other.bad = __shfl_xor_sync(ALL_LANES, r.bad, step);
+        other.lo = __shfl_xor_sync(EVERY_LANE, r.lo, step);
+        other.hi = __shfl_xor_sync(EVERY_LANE, r.hi, step);
+        other.zero = __shfl_xor_sync(EVERY_LANE, r.zero, step);
+        other.bad = __shfl_xor_sync(EVERY_LANE, r.bad, step);
         r = join(r, other);
     }
     return r;
@@ -84,7 +76,7 @@ static __device__ range block_range(range r)
 {
     __shared__ range room[WARPS];
     r = warp_range(r);
-    if (lane_id() == 0) room[threadIdx.x / LANES] = r;
+    if (warp_lane() == 0) room[threadIdx.x / WARP] = r;
     __syncthreads();
     if (threadIdx.x == 0)
         for (int w = 1; w < WARPS; w++) r = join(r, room[w]);
@@ -99,11 +91,11 @@ static __device__ __forceinline__ range nothing()
 static __global__ void __launch_bounds__(THREADS) range_parts(range *part, const float *x, pieces p)
 {
     range r = nothing();
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         uint64_t first = at.row * p.length + at.begin;
         bool bad = false;
-        each_float(x + at.row * p.ld + at.begin, at.n, lane_id(), [&](float v, size_t i) {
+        each_float(x + at.row * p.ld + at.begin, at.n, warp_lane(), [&](float v, size_t i) {
             r.lo = v < r.lo ? v : r.lo;
             r.hi = v > r.hi ? v : r.hi;
             bad |= magnitude(v) >= INF_BITS;
@@ -134,14 +126,14 @@ static __global__ void __launch_bounds__(THREADS)
 
 size_t pe_cu_range_scratch(size_t m, size_t k)
 {
-    return sizeof(range) * grid_of(m * k, PIECE * WARPS, RANGE_BLOCKS);
+    return sizeof(range) * grid_for(parts_of(m * k, PIECE * WARPS), RANGE_BLOCKS);
 }
 
 cudaError_t pe_cu_range(float *lo, float *hi, const float *x, size_t m, size_t k, size_t ldx,
                         void *scratch, cudaStream_t s)
 {
     pieces p = pieces_of_all(m, k, ldx, PIECE);
-    unsigned nparts = grid_of(m * k, PIECE * WARPS, RANGE_BLOCKS);
+    unsigned nparts = grid_for(parts_of(m * k, PIECE * WARPS), RANGE_BLOCKS);
     cudaError_t e;
     if (p.count == 0) return cudaSuccess;
     range_parts<<<nparts, THREADS, 0, s>>>((range *)scratch, x, p);
@@ -159,26 +151,26 @@ static __global__ void __launch_bounds__(THREADS)
 {
     enum { ROUND = 8 };
     float least = *floor;
-    uint32_t lower = (1u << lane_id()) - 1;
-    for (uint64_t u = warp_id(); u < p.count; u += warps_in_grid()) {
+    uint32_t lower = (1u << warp_lane()) - 1;
+    for (uint64_t u = grid_warp<THREADS>(); u < p.count; u += grid_warps<THREADS>()) {
         piece at = piece_at(p, u);
         const float *row = x + at.row * p.ld + at.begin;
-        for (size_t i = 0; i < at.n; i += ROUND * LANES) {
+        for (size_t i = 0; i < at.n; i += ROUND * WARP) {
             float a[ROUND];
             uint32_t found[ROUND], n = 0, to = 0;
 #pragma unroll
             for (int j = 0; j < ROUND; j++) {
-                size_t c = i + (size_t)(j * LANES + lane_id());
+                size_t c = i + (size_t)(j * WARP + warp_lane());
                 a[j] = c < at.n ? fabsf(__ldg(row + c)) : __uint_as_float(NAN_BITS);
             }
 #pragma unroll
             for (int j = 0; j < ROUND; j++) {
-                found[j] = __ballot_sync(ALL_LANES, a[j] > least);
+                found[j] = __ballot_sync(EVERY_LANE, a[j] > least);
                 n += (uint32_t)__popc(found[j]);
             }
             if (n == 0) continue;
-            if (lane_id() == 0) to = atomicAdd(ntop, n);
-            to = __shfl_sync(ALL_LANES, to, 0);
+            if (warp_lane() == 0) to = atomicAdd(ntop, n);
+            to = __shfl_sync(EVERY_LANE, to, 0);
 #pragma unroll
             for (int j = 0; j < ROUND; j++) {
                 uint32_t place = to + (uint32_t)__popc(found[j] & lower);
@@ -194,6 +186,6 @@ cudaError_t pe_cu_above(float *top, uint32_t *ntop, uint32_t cap, const float *x
 {
     pieces p = pieces_of_all(m, k, ldx, PIECE);
     if (p.count == 0) return cudaSuccess;
-    above<<<grid_of_pieces(p, MOST_BLOCKS), THREADS, 0, s>>>(top, ntop, cap, x, p, floor);
+    above<<<grid_of_pieces(p), THREADS, 0, s>>>(top, ntop, cap, x, p, floor);
     return cudaGetLastError();
 }

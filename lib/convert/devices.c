@@ -54,6 +54,13 @@ static void version_text(char out[16], int version)
     snprintf(out, 16, "%d.%d", version / 1000, version % 1000 / 10);
 }
 
+/* Parameters of a model whose weights take all of that memory, as they are executed. */
+static json_t *fits_json(uint64_t nbytes)
+{
+    json_int_t n = (json_int_t)nbytes;
+    return json_pack("{sI sI sI sI}", "f32", n / 4, "bf16", n / 2, "f16", n / 2, "int8", n);
+}
+
 static json_t *device_json(const char *kind, int i, const pe_device_info *d)
 {
     char name[32], driver[16], runtime[16];
@@ -65,6 +72,7 @@ static json_t *device_json(const char *kind, int i, const pe_device_info *d)
                           "name", d->name, "level", d->arch, "memory", (json_int_t)d->total_nbytes,
                           "free", (json_int_t)d->free_nbytes, "multiprocessors", d->multiprocessors,
                           "driver_cuda", driver, "runtime_cuda", runtime, "driver", d->driver_name);
+    if (d->free_nbytes) json_object_set_new(o, "fits", fits_json(d->free_nbytes));
     if (d->busy_percent >= 0) json_object_set_new(o, "busy_percent", json_integer(d->busy_percent));
     if (d->advice[0]) json_object_set_new(o, "why", json_string(d->advice));
     return o;

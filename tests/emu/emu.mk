@@ -1,11 +1,10 @@
 # tests/emu/emu.mk - the stand-in CUDA runtime and its tests. Included by the Makefile, or used
 # alone from the repository root: make -f tests/emu/emu.mk emu. Needs g++, libzstd-dev, the CUDA toolkit.
 # Read next: tests/emu/README.md.
-EMU_NVCC := $(shell command -v nvcc 2>/dev/null)
-EMU_CUDA := $(if $(EMU_NVCC),$(patsubst %/bin/nvcc,%,$(realpath $(EMU_NVCC))))
-# 12 or 13: the soname and symbol version that programs of this toolkit ask for
-EMU_MAJOR := $(if $(EMU_CUDA),$(shell awk '/define CUDART_VERSION/ { print int($$3 / 1000) }' \
-             $(EMU_CUDA)/include/cuda_runtime_api.h))
+include kernels/cuda/toolkit.mk
+# The soname and symbol version that programs of this toolkit ask for.
+EMU_MAJOR := $(if $(CUDA_TOOLKIT),$(shell awk '/define CUDART_VERSION/ { print int($$3 / 1000) }' \
+             $(CUDA_TOOLKIT)/include/cuda_runtime_api.h))
 EMU_B   := build/emu
 EMU_LIB := $(EMU_B)/libcudart.so.$(EMU_MAJOR)
 EMU_CXX ?= g++
@@ -14,7 +13,7 @@ EMU_Q   := $(if $(V),,@)
 # NaN, -0 and rounding are exact: no fast-math. -fno-trapping-math only lets loops be vectorized.
 EMU_FLAGS := -std=c++17 -O3 -g1 -fPIC -fwrapv -fno-strict-aliasing -ffp-contract=off \
              -fno-math-errno -fno-trapping-math -Wall -Wextra -Wshadow -Werror -I. \
-             -isystem $(EMU_CUDA)/include -MMD -MP
+             -isystem $(CUDA_TOOLKIT)/include -MMD -MP
 EMU_SRC  := $(wildcard tests/emu/runtime/*.cc)
 EMU_OPS  := $(wildcard tests/emu/runtime/ops/*.cc)
 EMU_ISA_base :=
@@ -23,7 +22,7 @@ EMU_OBJ  := $(patsubst tests/emu/runtime/%.cc,$(EMU_B)/runtime/%.o,$(EMU_SRC)) \
             $(foreach i,base avx2,$(EMU_OPS:tests/emu/runtime/ops/%.cc=$(EMU_B)/ops/$(i)/%.o))
 
 .PHONY: emu emu-tests emu-check
-emu: $(if $(EMU_CUDA),$(EMU_LIB)) ## the stand-in CUDA runtime
+emu: $(if $(CUDA_TOOLKIT),$(EMU_LIB)) ## the stand-in CUDA runtime
 
 $(EMU_B)/runtime/rounded.o $(EMU_B)/runtime/convert_any.o: EMU_MORE := -frounding-math
 $(EMU_B)/runtime/%.o: tests/emu/runtime/%.cc
@@ -61,7 +60,7 @@ $(EMU_B)/ptx/%.o: tests/emu/ptx/%.cc
 	$(EMU_Q)$(EMU_CXX) $(EMU_FLAGS) -O1 -c $< -o $@
 $(EMU_B)/ptx/check: $(EMU_TEST_OBJ) $(EMU_OBJ)
 	$(EMU_Q)$(EMU_CXX) -o $@ $^ -lzstd
-emu-tests: $(if $(EMU_CUDA),$(EMU_B)/ptx/check)
+emu-tests: $(if $(CUDA_TOOLKIT),$(EMU_B)/ptx/check)
 -include $(EMU_TEST_OBJ:.o=.d)
 
 # CUDA programs: PTX only, for two architectures, linked to whatever libcudart.so is found at run time.
@@ -73,21 +72,21 @@ $(EMU_B)/ptx/programs/%: tests/emu/ptx/programs/%.cu tests/emu/ptx/programs/prog
                          tests/emu/emu.h | $(EMU_LIB)
 	@mkdir -p $(@D)
 	$(if $(EMU_Q),@echo "NVCC $<")
-	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $< $(EMU_CULIBS)
-emu-tests: $(if $(EMU_CUDA),$(EMU_PROGRAMS))
+	$(EMU_Q)$(NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $< $(EMU_CULIBS)
+emu-tests: $(if $(CUDA_TOOLKIT),$(EMU_PROGRAMS))
 # The same program with its PTX as LZ4 and as it is; zstd is what nvcc does by itself.
 $(EMU_B)/ptx/programs/vecadd_lz4: EMU_CUMORE := -compress-mode=speed
 $(EMU_B)/ptx/programs/vecadd_plain: EMU_CUMORE := --no-compress
 $(EMU_B)/ptx/programs/vecadd_%: tests/emu/ptx/programs/vecadd.cu | $(EMU_LIB)
-	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $<
-emu-tests: $(if $(EMU_CUDA),$(EMU_B)/ptx/programs/vecadd_lz4 $(EMU_B)/ptx/programs/vecadd_plain)
+	$(EMU_Q)$(NVCC) $(EMU_CUFLAGS) $(EMU_CUMORE) -o $@ $<
+emu-tests: $(if $(CUDA_TOOLKIT),$(EMU_B)/ptx/programs/vecadd_lz4 $(EMU_B)/ptx/programs/vecadd_plain)
 # These use what emu.h offers: they link to the stand-in itself.
 $(EMU_B)/ptx/programs/memory: EMU_CULIBS := -L$(EMU_B)
 $(EMU_B)/ptx/programs/plugin: EMU_CULIBS := -ldl
 $(EMU_B)/ptx/programs/plugin: $(EMU_B)/ptx/programs/plugin.so
 $(EMU_B)/ptx/programs/plugin.so: tests/emu/ptx/programs/plugin.cu | $(EMU_LIB)
 	@mkdir -p $(@D)
-	$(EMU_Q)$(EMU_NVCC) $(EMU_CUFLAGS) -DPLUGIN -Xcompiler -fPIC -shared -o $@ $<
+	$(EMU_Q)$(NVCC) $(EMU_CUFLAGS) -DPLUGIN -Xcompiler -fPIC -shared -o $@ $<
 
 emu-check: emu emu-tests ## run the tests of the stand-in CUDA runtime
 	$(EMU_Q)tests/emu/ptx/run.sh

@@ -1,7 +1,6 @@
 # tests/emu/kernels.mk - the kernels of the CUDA plugin as PTX, and their tests on the stand-in runtime.
 # Included by the Makefile, or: make -f tests/emu/kernels.mk kernel-tests (after make -f tests/emu/emu.mk).
-NVCC      ?= nvcc
-CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC) 2>/dev/null)))
+include kernels/cuda/toolkit.mk
 EMU_B     ?= build/emu
 CU_SRC    := $(wildcard kernels/cuda/*.cu)
 CU_FLAGS  := -std=c++17 -O3 -fmad=false -I. -Ilib/include -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \

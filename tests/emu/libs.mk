@@ -1,8 +1,7 @@
 # tests/emu/libs.mk - the stand-ins for cuBLASLt, cuSPARSE and NVML, and their tests: output under
 # build/emu/. From the repository root: make -f tests/emu/libs.mk. Read next: tests/emu/libs/,
 # tests/emu/libtests/run.sh.
-EMULIB_NVCC := $(shell command -v nvcc 2>/dev/null)
-EMULIB_CUDA := $(patsubst %/bin/nvcc,%,$(realpath $(EMULIB_NVCC)))
+include kernels/cuda/toolkit.mk
 EMULIB_OUT  := build/emu
 EMULIB_OBJ  := $(EMULIB_OUT)/obj
 EMULIB_TOUT := $(EMULIB_OUT)/libtests
@@ -10,10 +9,10 @@ EMULIB_FAKE := $(EMULIB_TOUT)/fake
 EMULIB_CXX  ?= g++
 
 # What the stand-ins take from the headers came with CUDA 13; run.sh asks the same.
-EMULIB_NEW  := $(shell grep -ls CUBLASLT_BATCH_MODE_POINTER_ARRAY $(EMULIB_CUDA)/include/cublasLt.h)
+EMULIB_NEW  := $(shell grep -ls CUBLASLT_BATCH_MODE_POINTER_ARRAY $(CUDA_TOOLKIT)/include/cublasLt.h)
 
 .PHONY: emu-libs emu-libtests
-ifeq ($(EMULIB_NVCC),)
+ifeq ($(CUDA_TOOLKIT),)
 emu-libs emu-libtests:
 	@echo "skip emu libraries: nvcc not found; install the CUDA toolkit 13"
 else ifeq ($(EMULIB_NEW),)
@@ -22,15 +21,15 @@ emu-libs emu-libtests:
 else
 
 # The sonames that programs ask for carry the major version of the headers.
-emulib_major = $(shell sed -n 's/^\#define $(2) *\([0-9]*\).*/\1/p' $(EMULIB_CUDA)/include/$(1))
+emulib_major = $(shell sed -n 's/^\#define $(2) *\([0-9]*\).*/\1/p' $(CUDA_TOOLKIT)/include/$(1))
 EMULIB_CUDART := libcudart.so.$(shell sed -n 's/^\#define CUDART_VERSION *\([0-9]*\)[0-9]\{3\}.*/\1/p' \
-                   $(EMULIB_CUDA)/include/cuda_runtime_api.h)
+                   $(CUDA_TOOLKIT)/include/cuda_runtime_api.h)
 EMULIB_LT     := libcublasLt.so.$(call emulib_major,cublas_api.h,CUBLAS_VER_MAJOR)
 EMULIB_SP     := libcusparse.so.$(call emulib_major,cusparse.h,CUSPARSE_VER_MAJOR)
 EMULIB_ML     := libnvidia-ml.so.1
 
 EMULIB_FLAGS := -std=c++17 -O3 -g -fPIC -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wshadow -Werror -MMD -MP \
-                -isystem $(EMULIB_CUDA)/include -DDISABLE_CUSPARSE_DEPRECATED
+                -isystem $(CUDA_TOOLKIT)/include -DDISABLE_CUSPARSE_DEPRECATED
 EMULIB_COMMON := refusal number span panels
 EMULIB_LT_SRC := $(EMULIB_COMMON) lthandle ltdesc ltrules ltkinds ltalgo ltmatmul ltrun
 EMULIB_SP_SRC := $(EMULIB_COMMON) sphandle spcreate spaccess spentries sprun sprules spmm spmv spconvert
@@ -38,8 +37,8 @@ EMULIB_ML_SRC := refusal nvml
 EMULIB_TESTS  := test_panels test_lt_numbers test_lt_rules test_lt_edges test_lt_pointers test_sp_numbers test_sp_rules \
                  test_sp_edges test_sp_convert test_nvml
 
-EMULIB_LIB    := $(patsubst %/libcublasLt.so,%,$(firstword $(wildcard $(EMULIB_CUDA)/lib64/libcublasLt.so \
-                   $(EMULIB_CUDA)/lib/libcublasLt.so)))
+EMULIB_LIB    := $(patsubst %/libcublasLt.so,%,$(firstword $(wildcard $(CUDA_TOOLKIT)/lib64/libcublasLt.so \
+                   $(CUDA_TOOLKIT)/lib/libcublasLt.so)))
 EMULIB_LIBS   := $(EMULIB_LT:%=$(EMULIB_OUT)/%) $(EMULIB_SP:%=$(EMULIB_OUT)/%) $(EMULIB_ML:%=$(EMULIB_OUT)/%)
 
 emu-libs: $(EMULIB_LIBS)
@@ -84,7 +83,7 @@ $(EMULIB_TOUT)/bench_lt: $(EMULIB_OBJ)/libtests/bench_lt.o $(EMULIB_OBJ)/libs/nu
 	@$(EMULIB_CXX) -o $@ $(filter %.o,$^) $(EMULIB_WITH)
 
 # One program, once with NVIDIA's own libraries and once with the stand-ins.
-EMULIB_C17 := $(CC) -std=c17 -O1 -g -Wall -Wextra -Werror -isystem $(EMULIB_CUDA)/include -DDISABLE_CUSPARSE_DEPRECATED
+EMULIB_C17 := $(CC) -std=c17 -O1 -g -Wall -Wextra -Werror -isystem $(CUDA_TOOLKIT)/include -DDISABLE_CUSPARSE_DEPRECATED
 $(EMULIB_TOUT)/descriptors_real: tests/emu/libtests/real_descriptors.c
 	@mkdir -p $(@D)
 	@$(EMULIB_C17) -o $@ $< -L$(EMULIB_LIB) -Wl,-rpath,$(EMULIB_LIB) -lcublasLt -lcusparse -lcudart

@@ -43,7 +43,11 @@ check attention-scores has attention_s8 'mma\.sync\.aligned\.m16n8k32\.row\.col\
 check attention-values has attention_s8 'mma\.sync\.aligned\.m16n8k32\.row\.col\.s32\.u8\.s8\.s32'
 check attention-ldmatrix has attention_s8 'ldmatrix\.sync\.aligned\.m8n8\.x4'
 check few-dot has linear_s8_few 'dp4a\.s32\.s32|mma\.sync'
-for name in attention_s8 linear_s8_few linear_w8 quantize quantize_weights stats select; do
+check bitmask-dot has linear_bitmask 'dp4a\.s32\.s32'
+for name in linear_bitmask linear_bitmask_f16 attention; do
+    check "$name-cp-async" has "$name" 'cp\.async\.cg\.shared\.global'
+done
+for name in attention_s8 linear_s8_few linear_w8 linear_bitmask_f16 quantize quantize_weights stats select; do
     check "$name-vector-loads" has "$name" 'ld\.global(\.[a-zA-Z0-9_:]+)*\.v4'
 done
 exit $failed

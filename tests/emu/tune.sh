@@ -49,12 +49,30 @@ sound() { # lines of layers()
         }
         END { exit bad || NR < 10 }' "$1"
 }
+# Weights rest in memory while calls of a matrix take turns among its copies: as many as the model has
+# weights for each of its own, or fewer where memory is short.
+copies() { # model: lines "weights of the layer, copies of a form" for each of both
+    sed 's/{"block4_sparsity"/\n&/g' "$TMP/$1.json" | sed -nE \
+        's/.*"copies":\{([^}]*)\}.*"k":([0-9]+),"n":([0-9]+).*/\2 \3 \1/p' | tr ',' ' ' |
+        awk '{ for (i = 3; i <= NF; i++) { sub(/.*:/, "", $i); print $1 * $2, $i; if (i == 3) total += $1 * $2 }
+               lines++ } END { print total, "total"; exit lines < 10 }'
+}
+copied() { # model, "all" or "fewer"
+    copies "$1" | tac | awk -v how="$2" '
+        NR == 1 { total = $1; next }
+        $2 < 1 { bad = 1 }
+        $2 != int(total / $1) { fewer++ }
+        END { if (bad || (how == "all") != !fewer) { print "# " fewer + 0 " forms with fewer copies"; exit 1 } }'
+}
+# A clock of whole microseconds shows it: a time is a share of an interval of several calls.
+shared() { awk '{ for (i = 6; i <= NF; i++) if ($i ~ /\./ && $i - int($i) > 0.1 && $i - int($i) < 0.9) n++ }
+    END { exit !n }' "$1"; }
 file_of() { # model
     sed 's/.*"file":"\([^"]*\)".*/\1/' "$TMP/$1.json"
 }
-tuned() { # model, a form that is timed, too: $TMP/MODEL.json and MODEL.layers
+tuned() { # model, a form that is timed, too, memory: $TMP/MODEL.json and MODEL.layers
     # memory for a layer at a time, not for what was released
-    code_of 0 "$BIN/pe-bench" "$TMP/$1" --tune --json --device emu --max-vram 640K && mv "$TMP/out" "$TMP/$1.json" || return 1
+    code_of 0 "$BIN/pe-bench" "$TMP/$1" --tune --json --device emu --max-vram "$3" && mv "$TMP/out" "$TMP/$1.json" || return 1
     layers "$TMP/$1.json" >"$TMP/$1.layers"
     grep -q " $2 [0-9]" "$TMP/$1.layers" || { echo "# $2 was not timed: $(head -1 "$TMP/$1.layers")"; return 1; }
 }
@@ -69,10 +87,12 @@ executed() { # model
 as_chosen() { executed "$1" && says "$TMP/out" '"chosen_by":"tuned"' && diff "$TMP/chosen" "$TMP/executed" >"$TMP/diff"; }
 estimated() { executed "$1" && says "$TMP/out" '"chosen_by":"estimate"'; }
 
-for what in mixed:bitmask w8a16:int8-weights; do
-    model=${what%:*}
-    check tune-$model tuned $model ${what#*:}
+for what in mixed:bitmask:480K:fewer w8a16:int8-weights:16M:all; do
+    IFS=: read -r model form memory how <<<"$what"
+    check tune-$model tuned $model $form $memory
     check tune-$model-sound sound "$TMP/$model.layers"
+    check tune-$model-copies copied $model $how
+    check tune-$model-calls shared "$TMP/$model.layers"
     check tune-$model-read as_chosen $model
     check tune-$model-no-note test ! -s "$TMP/err"
 done

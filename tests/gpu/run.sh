@@ -1,8 +1,9 @@
 #!/bin/bash
 # tests/gpu/run.sh - everything that only a GPU can show, in one command: every kernel's test on the
-# device, every form of layers through the plugin, the whole road beside the CPU, times of the shipped model, and the sweep that says where sparse
-# products pass dense ones. `ok` and `not ok` lines go to stderr, one JSON object of times to stdout.
-# Needs a driver and what `make CUDA=1 gpu-tests all` built. Read next: docs/gpu.md.
+# device, every form of layers through the plugin, the whole road beside the CPU, times of the shipped
+# model, and the sweep that says where sparse products pass dense ones. `ok` and `not ok` lines go to
+# stderr, one JSON object of times to stdout. Needs a driver, cuBLASLt and cuSPARSE of the toolkit's major
+# version (no nvcc), and what `make CUDA=1 gpu-tests all` built. Read next: docs/gpu.md.
 #
 # tests/gpu/run.sh [DEVICE] [N K]     default cuda; N K: one shape in the sweep
 set -u
@@ -14,6 +15,14 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pe-gpu-XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 failed=0
 
+if [ "${device%%:*}" != emu ]; then
+    missing=$(ldd "$(dirname "$BIN")/lib/pe/libpe-cuda.so" 2>/dev/null | awk '/not found/ { printf "%s ", $1 }')
+    if [ -n "$missing" ]; then
+        echo "tests/gpu/run.sh: not found: ${missing% }; install cuBLAS and cuSPARSE of the CUDA toolkit that built" \
+            "the plugin (where they are in no folder that the loader knows, set LD_LIBRARY_PATH)" >&2
+        exit 7
+    fi
+fi
 if ! "$BIN/pe-run" recipes/sentiment/model --device "$device" "a fine film" >"$work/out" 2>"$work/why"; then
     cat "$work/why" >&2
     "$BIN/pe-inspect" --devices >&2

@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/../../.." || exit 2
 build=${BUILD:-build/emu}
 if ! command -v nvcc >/dev/null 2>&1; then
-    echo "skip CUDA kernels: nvcc not found; install the CUDA toolkit 12 or 13"
+    echo "skip CUDA kernels: nvcc not found; install the CUDA toolkit 13"
     exit 0
 fi
 code=0

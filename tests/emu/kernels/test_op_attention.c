@@ -56,7 +56,8 @@ static void test_extremes(pe_rng *r)
     check(r, &(shape){ 3, 33, 2, 32, 0, ALL, false }, 0, 0);
 }
 
-/* Too many keys for 32, then 16, then 8 queries a block: fewer answer at once. */
+/* Too many keys for 32, then 16, then 8 queries a block: fewer answer at once. Wide heads with as
+ * many keys as there can be: smaller tiles. */
 static void test_long_rows(pe_rng *r)
 {
     static const size_t lens[] = { 600, 700, 1500, 3000, 4096 };
@@ -64,6 +65,8 @@ static void test_long_rows(pe_rng *r)
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++)
         check(r, &(shape){ 1, lens[i], 1, 4, 0, EXACTLY + 20, false }, 1, 0);
     check(r, &(shape){ 1, 4096, 1, 4, 0, FIRST, false }, 1, 0);
+    check(r, &(shape){ 1, 4096, 1, 128, 0, FIRST, false }, 1, 0);
+    check(r, &(shape){ 1, 4096, 1, 256, 0, FIRST, false }, 1, 0);
 }
 
 int main(void)

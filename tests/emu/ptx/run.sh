@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/../../.." || exit 2
 BUILD=${BUILD:-build/emu}
 if ! command -v nvcc >/dev/null 2>&1; then
-    echo "skip emu: nvcc not found; install the CUDA toolkit 12 or 13"
+    echo "skip emu: nvcc not found; install the CUDA toolkit 13"
     exit 0
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/pe-emu-XXXXXX") || exit 2
