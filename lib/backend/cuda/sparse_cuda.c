@@ -9,7 +9,9 @@
 #include "lib/base/error.h"
 
 /* cuSPARSE counts columns first: the row-major y[m, n] is its C[n, m], x[m, k] its B[k, m], both
- * with the order of columns. Algorithms are those whose result does not change from run to run. */
+ * with the order of columns. Algorithms are those whose result does not change from run to run.
+ * Blocked-ELL runs on tensor cores only, which read f32 as TF32: another class of numbers, so that
+ * pe_linear_admits() leaves it out. */
 
 enum {
     ALIGN = 256,
