@@ -26,10 +26,26 @@ in_one=$(launches_of "$TMP/err")
 mv "$TMP/out" "$TMP/long-whole"
 check halved with_memory 20M 2 2
 check halved-thrice with_memory 14M 8 8
-PE_EMU_FAIL=cudaMallocFromPoolAsync:3 check halved-by-the-card with_memory 64M 2 3
+check halved-releases with_memory 15000K 8 9 # the activations of the batch that did not fit are gone
+twice=cudaMallocFromPoolAsync:3,cudaMallocFromPoolAsync:4 # once is met by giving back what is kept
+PE_EMU_FAIL=$twice check halved-by-the-card with_memory 64M 2 3
+PE_EMU_FAIL=${twice%,*} check not-halved-by-the-card with_memory 64M 1 1
 check too-small code_of 6 "${run[@]}" --max-vram 2M
 check too-small-says says "$TMP/err" "--max-vram"
 check too-small-line one_line "$TMP/err"
+# what is lent for a call counts, and what the pool keeps of that is had back
+within() { # limit, its bytes, precision
+    local peak
+    code_of 0 "$BIN/pe-bench" $model --device emu --max-vram "$1" --precision "$3" --batch 1 --length 16 --repeats 1 \
+        --warmup 1 --json || return 1
+    peak=$(grep -oE '"peak_device":[0-9]+' "$TMP/out" | cut -d : -f 2)
+    [ "$peak" -gt $(($2 / 2)) ] && [ "$peak" -le "$2" ] || { echo "# $peak bytes of $2"; return 1; }
+}
+check within-f32 within 13M 13631488 f32
+check within-bf16 within 9M 9437184 bf16
+PE_EMU_MEM=10000K check pool-gives-back code_of 0 "${run[@]}" --precision bf16 --batch 1 <"$TMP/texts"
+# a matrix is made and dropped for each piece of work: its memory is taken from the card once
+PE_EMU_FAIL=cudaMalloc:3,cudaMalloc:4 check few-slabs code_of 0 "$BIN/pe-quantize" $model --device emu -q -o "$TMP/q8"
 PE_EMU_MEM=3000000 check card-too-small code_of 6 "${run[@]}"
 check card-too-small-says says "$TMP/err" "do not fit"
 
@@ -105,9 +121,9 @@ check no-card-why says "$TMP/out" "emu: not available"
 
 # nothing is written when the device fails half-way
 for call in cudaMalloc:1 cudaLaunchKernel:9 cudaMemcpyAsync:5; do
-    code=7
-    [ $call != cudaMalloc:1 ] || code=6
-    PE_EMU_FAIL=$call check prune-fails-$call code_of $code "$BIN/pe-prune" $model -o "$TMP/out-$call" --sparsity 0.5 --device emu
+    code=7 twice=$call
+    [ $call != cudaMalloc:1 ] || code=6 twice=cudaMalloc:1,cudaMalloc:2
+    PE_EMU_FAIL=$twice check prune-fails-$call code_of $code "$BIN/pe-prune" $model -o "$TMP/out-$call" --sparsity 0.5 --device emu
     check prune-writes-nothing-$call test ! -e "$TMP/out-$call"
 done
 exit $failed

@@ -18,6 +18,7 @@
 
 typedef struct pe_lt_cache pe_lt_cache;
 typedef struct pe_slab pe_slab;
+typedef struct pe_loan pe_loan;
 typedef struct pe_sparse pe_sparse;
 
 typedef struct pe_cuda {
@@ -27,11 +28,16 @@ typedef struct pe_cuda {
     cudaStream_t stream; /* of queues without one: loading and passes */
     cudaMemPool_t pool;  /* what lives for one call */
     cudaEvent_t clock[2];
-    /* Long-lived memory, in slabs; under the lock. */
-    pthread_mutex_t lock;
+    /* Memory, under its lock: what lives long is in slabs, what lives for one call is lent. */
+    pthread_mutex_t memory_lock;
     pe_slab *slabs;
-    uint64_t used, peak, limit;
-    /* Libraries are opened when first needed. */
+    pe_loan *loans;
+    uint64_t used, lent, peak, limit; /* used: all of it; lent: by the pool */
+    bool limited;                     /* the limit is the user's, not what was free */
+    /* One matrix at a time has its copy to pack from on the device. */
+    pthread_mutex_t packing;
+    /* Libraries, under the lock; opened when first needed. */
+    pthread_mutex_t lock;
     cublasLtHandle_t lt;
     pe_lt_cache *lt_cache;
     cusparseHandle_t sparse;

@@ -86,7 +86,7 @@ static pe_status pack_half(pe_queue *q, pe_form form, void *packed, const pe_mat
     return st ? st : pe_cuda_sync(q, err);
 }
 
-static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
+static pe_status pack_form(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
                            pe_error *err)
 {
     pe_queue q = { .backend = b };
@@ -96,6 +96,18 @@ static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, cons
     if (pe_cuda_is_bitmask(form)) return pe_cuda_bitmask_pack(&q, form, packed, w, err);
     pe_status st = pe_cuda_upload(&q, packed, w->f32, w->n * w->k * sizeof(float), err);
     return st ? st : pe_cuda_sync(&q, err);
+}
+
+/* Copies of several matrices at once may not fit where one does: whether a model can be loaded
+ * would hang on which threads meet. */
+static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
+                           pe_error *err)
+{
+    pe_cuda *d = pe_cuda_of(b);
+    (void)pthread_mutex_lock(&d->packing);
+    pe_status st = pack_form(b, form, packed, w, err);
+    (void)pthread_mutex_unlock(&d->packing);
+    return st;
 }
 
 /* Integer sums, or inputs as 16-bit floats. */

@@ -28,8 +28,8 @@ pe_status pe_cuda_check(cudaError_t e, const pe_cuda *d, const char *what, pe_er
     case cudaErrorMemoryAllocation:
         (void)cudaGetLastError(); /* not sticky: the next try may be smaller */
         return pe_fail(err, PE_E_NOMEM,
-                       "device %s: %s: out of device memory; use a smaller --batch, or --max-vram "
-                       "on a GPU that others use, too",
+                       "device %s: %s: out of device memory, which others may use, too (see "
+                       "nvidia-smi); use a GPU with more free memory, or --device cpu",
                        name_of(d), what);
     case cudaErrorInsufficientDriver:
         return pe_fail(err, PE_E_UNSUPPORTED,
