@@ -109,6 +109,17 @@ for layout in csr bsr blocked-ell; do
     done
 done
 
+# a second device: threads of the pool begin with the first, where its streams cannot be used
+export PE_EMU_DEVICES=2
+for device in cpu emu:1; do
+    check prune-$device code_of 0 "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 --scope global --threads 3 --device $device -q \
+        -o "$TMP/on-$device"
+done
+check prune-second-same diff -r "$TMP/on-cpu" "$TMP/on-emu:1"
+check run-second code_of 0 "$BIN/pe-run" $golden/bert_cls --threads 3 --device emu:1 --json --ids "$TMP/ids"
+check third-device code_of 7 "$BIN/pe-run" $golden/bert_cls --device emu:2 --json --ids "$TMP/ids"
+unset PE_EMU_DEVICES
+
 # devices that cannot be used
 PE_EMU_DRIVER=old check old-driver code_of 7 "${run[@]}"
 check old-driver-says says "$TMP/err" "driver"

@@ -48,9 +48,13 @@ static inline pe_cuda *pe_cuda_of(const pe_backend *b)
 {
     return b->self;
 }
+/* The queue's stream. The device becomes the calling thread's, too: work is only launched into
+ * streams of that one, and threads of a pool begin with device 0. */
 static inline cudaStream_t pe_cuda_stream(const pe_queue *q)
 {
-    return q->stream ? (cudaStream_t)q->stream : pe_cuda_of(q->backend)->stream;
+    const pe_cuda *d = pe_cuda_of(q->backend);
+    (void)cudaSetDevice(d->index); /* what it may say, the launch says, too */
+    return q->stream ? (cudaStream_t)q->stream : d->stream;
 }
 
 /* ---- status_cuda.c: every status becomes one line; PE_OK for success ------------------------- */

@@ -118,11 +118,11 @@ static pe_status open_device(const pe_backend **out, const char *name, int devic
 static pe_status start_clock(pe_queue *q, pe_error *err)
 {
     pe_cuda *d = pe_cuda_of(q->backend);
+    cudaStream_t s = pe_cuda_stream(q); /* events are made for the device of the thread */
     pe_status st = PE_OK;
     for (int i = 0; !st && i < 2; i++)
         if (!d->clock[i]) st = pe_cuda_check(cudaEventCreate(&d->clock[i]), d, "event", err);
-    return st ? st
-              : pe_cuda_check(cudaEventRecord(d->clock[0], pe_cuda_stream(q)), d, "event", err);
+    return st ? st : pe_cuda_check(cudaEventRecord(d->clock[0], s), d, "event", err);
 }
 
 static pe_status stop_clock(double *us, pe_queue *q, pe_error *err)

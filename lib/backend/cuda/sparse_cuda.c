@@ -327,8 +327,9 @@ static pe_status multiply(const pe_sparse *sp, const pe_queue *q, const pe_linea
     cusparseOperation_t as_is = CUSPARSE_OPERATION_NON_TRANSPOSE;
     size_t nbytes = 0;
     void *buffer = NULL;
+    cudaStream_t stream = pe_cuda_stream(q); /* first: handles are made for the thread's device */
     cusparseStatus_t s = d->sparse ? CUSPARSE_STATUS_SUCCESS : cusparseCreate(&d->sparse);
-    if (!s) s = cusparseSetStream(d->sparse, pe_cuda_stream(q));
+    if (!s) s = cusparseSetStream(d->sparse, stream);
     if (!s)
         s = cusparseCreateDnMat(&b, (int64_t)c->k, (int64_t)c->m, (int64_t)c->ldx,
                                 (void *)(uintptr_t)c->x, CUDA_R_32F, CUSPARSE_ORDER_COL);
