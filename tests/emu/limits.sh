@@ -92,6 +92,18 @@ check quantize-w8a16 code_of 0 "$BIN/pe-quantize" $golden/bert_gamma --scheme w8
 for name in f16 int8 w8a16; do
     check every-launch-$name every_launch "$BIN/pe-run" "$TMP/$name" --device emu --json --ids "$TMP/ids"
 done
+# int8 without cuBLASLt: the own kernel, which is said
+many=("$BIN/pe-bench" "$TMP/int8" --device emu --batch 2 --length 20 --repeats 1 --warmup 1 --json)
+check int8-by-cublas code_of 0 "$BIN/pe-run" "$TMP/int8" --device emu --json --ids "$TMP/ids"
+mv "$TMP/out" "$TMP/by-cublas"
+check int8-as-planned code_of 0 "${many[@]}"
+check int8-no-note test "$(grep -c 'pe.s own kernel' "$TMP/out")" -eq 0
+export PE_EMU_LT_INT8=off
+check int8-by-own code_of 0 "$BIN/pe-run" "$TMP/int8" --device emu --json --ids "$TMP/ids"
+check int8-same cmp "$TMP/by-cublas" "$TMP/out"
+check int8-own-note code_of 0 "${many[@]}"
+check int8-own-note-said says "$TMP/out" "pe's own kernel took them"
+unset PE_EMU_LT_INT8
 one=(--only '*.layer.0.output.dense' --device emu -q -o "$TMP/pass" -f)
 check every-launch-prune every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 "${one[@]}"
 check every-launch-blocks every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 --pattern 4x4 "${one[@]}"

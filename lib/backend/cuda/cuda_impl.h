@@ -39,9 +39,10 @@ typedef struct pe_cuda {
     /* Libraries, under the lock; opened when first needed. */
     pthread_mutex_t lock;
     cublasLtHandle_t lt;
+    bool lacked; /* it had no algorithm for some int8 product */
     pe_lt_cache *lt_cache;
     cusparseHandle_t sparse;
-    pe_sparse *sparses; /* packed matrices; under the lock */
+    pe_sparse *sparses; /* packed matrices */
 } pe_cuda;
 
 static inline pe_cuda *pe_cuda_of(const pe_backend *b)
@@ -100,6 +101,9 @@ typedef struct pe_lt_call {
     size_t m, n, k, ldy, ldx, ldw;
 } pe_lt_call;
 pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err);
+/* Whether cuBLASLt says that it has no algorithm for the call; where asking fails it is false, and
+ * pe_cuda_lt says why. */
+bool pe_cuda_lt_lacks(const pe_queue *q, const pe_lt_call *c);
 void pe_lt_cache_free(pe_lt_cache *c);
 
 /* ---- bitmask_cuda.c ---------------------------------------------------------------------------

@@ -137,6 +137,16 @@ static pe_status stop_clock(double *us, pe_queue *q, pe_error *err)
     return st;
 }
 
+static const char *note(const pe_backend *b)
+{
+    pe_cuda *d = pe_cuda_of(b);
+    (void)pthread_mutex_lock(&d->lock);
+    bool lacked = d->lacked;
+    (void)pthread_mutex_unlock(&d->lock);
+    return lacked ? "cuBLASLt had no int8 product for some sizes here; pe's own kernel took them"
+                  : NULL;
+}
+
 static const pe_plugin plugin = {
     .struct_size = sizeof(pe_plugin),
     .abi = PE_PLUGIN_ABI,
@@ -149,6 +159,7 @@ static const pe_plugin plugin = {
     .stop_clock = stop_clock,
     .pass = &pe_cuda_pass,
     .high_water = pe_cuda_high_water,
+    .note = note,
 };
 
 __attribute__((visibility("default"))) const pe_plugin *pe_plugin_entry_v1(void);
