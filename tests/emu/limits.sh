@@ -112,7 +112,7 @@ check every-launch-quantize every_launch "$BIN/pe-quantize" $golden/bert_cls "${
 # calls of cuSPARSE; one that says there is no memory may only lead to smaller batches
 check prune-blocks code_of 0 "$BIN/pe-prune" $model --sparsity 0.9 --pattern 32x32 -q -o "$TMP/blocks"
 for layout in csr bsr blocked-ell; do
-    run=("$BIN/pe-run" "$TMP/blocks" --device emu --json --ids "$TMP/ids" --exec-layout "$layout")
+    run=("$BIN/pe-run" "$TMP/blocks" -q --device emu --json --ids "$TMP/ids" --exec-layout "$layout")
     check whole-$layout code_of 0 "${run[@]}"
     cp "$TMP/out" "$TMP/whole"
     case $layout in csr) made=cusparseCreateCsr ;; bsr) made=cusparseCreateBsr ;; *) made=cusparseCreateBlockedEll ;; esac
@@ -135,6 +135,14 @@ unset PE_EMU_DEVICES
 # devices that cannot be used
 PE_EMU_DRIVER=old check old-driver code_of 7 "${run[@]}"
 check old-driver-says says "$TMP/err" "driver"
+for error in 222:driver 46:exclusively 802:fabricmanager 803:versions 804:LD_LIBRARY_PATH; do
+    export PE_EMU_ERROR=${error%:*}
+    PE_EMU_FAIL=cudaSetDevice:1 check unusable-$PE_EMU_ERROR code_of 7 "${run[@]}"
+    check unusable-$PE_EMU_ERROR-says says "$TMP/err" "${error#*:}"
+done
+unset PE_EMU_ERROR
+PE_EMU_FAIL=cudaSetDevice:1 check free-memory-by-nvml code_of 0 "$BIN/pe-inspect" --devices --json
+check free-memory-known grep -qE '"free": ?[1-9]' "$TMP/out"
 PE_EMU_CC=75 check old-card code_of 7 "${run[@]}"
 check old-card-says says "$TMP/err" "compute capability 7.5"
 PE_EMU_DEVICES=0 check no-card code_of 7 "${run[@]}"

@@ -27,10 +27,19 @@ static int arch_of(const struct cudaDeviceProp *p)
     return 10 * p->major + p->minor;
 }
 
+/* Where NVML does not tell: CUDA makes a context on the device for it, hundreds of megabytes that
+ * stay. */
+static void ask_for_free(pe_device_info *info, int device)
+{
+    size_t available = 0, total = 0;
+    if (cudaSetDevice(device) == cudaSuccess && cudaMemGetInfo(&available, &total) == cudaSuccess)
+        info->free_nbytes = available;
+    else (void)cudaGetLastError();
+}
+
 static pe_status describe(pe_device_info *info, int device, pe_error *err)
 {
     struct cudaDeviceProp p;
-    size_t available = 0, total = 0;
     *info = (pe_device_info){ .busy_percent = -1 };
     pe_status st = pe_cuda_check(cudaGetDeviceProperties(&p, device), NULL, "properties", err);
     if (st) return st;
@@ -40,9 +49,6 @@ static pe_status describe(pe_device_info *info, int device, pe_error *err)
     info->multiprocessors = p.multiProcessorCount;
     (void)cudaDriverGetVersion(&info->driver);
     (void)cudaRuntimeGetVersion(&info->runtime);
-    if (cudaSetDevice(device) == cudaSuccess && cudaMemGetInfo(&available, &total) == cudaSuccess)
-        info->free_nbytes = available;
-    else (void)cudaGetLastError();
     if (arch_of(&p) < LEAST_ARCH)
         snprintf(info->advice, sizeof info->advice,
                  "compute capability %d.%d is too old; pe needs 8.0 (Ampere) or newer", p.major,
@@ -53,6 +59,7 @@ static pe_status describe(pe_device_info *info, int device, pe_error *err)
                  info->driver / 1000, info->driver % 1000 / 10, info->runtime / 1000,
                  info->runtime % 1000 / 10);
     pe_nvml_describe(info, device);
+    if (!info->free_nbytes) ask_for_free(info, device);
     return PE_OK;
 }
 

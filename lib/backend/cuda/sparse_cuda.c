@@ -63,6 +63,7 @@ static uint64_t count_blocks(const pe_matrix *w, bool fullest)
 
 bool pe_cuda_sparse_fits(pe_form form, size_t n, size_t k)
 {
+    if (k && n > INT32_MAX / k) return false; /* indices and counts of values have 32 bits */
     return form == PE_FORM_F32_CSR || (n % EDGE == 0 && k % EDGE == 0);
 }
 
