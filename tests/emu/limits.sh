@@ -62,7 +62,7 @@ refused() { # call, its number
     esac
 }
 calls="cudaGetDeviceCount cudaGetDeviceProperties cudaSetDevice cudaStreamCreateWithFlags cudaMemGetInfo cudaMalloc
-cudaMemcpyAsync cudaMemsetAsync cudaLaunchKernel cudaStreamSynchronize cudaEventCreateWithFlags cudaFuncSetAttribute
+cudaMemPoolCreate cudaMemPoolSetAttribute cudaMallocFromPoolAsync cudaFreeAsync cudaMemcpyAsync cudaMemsetAsync cudaLaunchKernel cudaStreamSynchronize cudaEventCreateWithFlags cudaFuncSetAttribute
 cublasLtCreate cublasLtMatmul cublasLtMatmulDescCreate cublasLtMatrixLayoutCreate cublasLtMatmulAlgoGetHeuristic"
 for call in $calls; do
     for n in 1 6; do
