@@ -146,6 +146,7 @@ static void show_note(const json_t *model)
 static void show(const char *json)
 {
     json_t *root = json_loads(json, 0, NULL);
+    show_note(root);
     show_note(json_object_get(root, "model"));
     show_note(json_object_get(root, "baseline"));
     if (pe_common_opts.json) fputs(json, stdout);

@@ -174,7 +174,7 @@ static pe_status open_device(const pe_backend **out, const char *kind, int index
         st = pe_fail(err, PE_E_UNSUPPORTED, "device %s:%d: there %s %d; try %s:0", kind, index,
                      n == 1 ? "is" : "are", n, kind);
     snprintf(name, sizeof name, "%s:%d", kind, index);
-    if (strcmp(kind, "emu") == 0) name[3] = 0;
+    if (strcmp(kind, "emu") == 0 && index == 0) name[3] = 0;
     if (!st) st = p->open(out, name, index, max_nbytes, err);
     if (!st && ((*out)->struct_size < sizeof **out || (*out)->abi != PE_BACKEND_ABI))
         st = another_version(name, err);
@@ -191,5 +191,7 @@ pe_status pe_backend_get(const pe_backend **out, const char *device, uint64_t ma
         return open_device(out, "cuda", 0, max_nbytes, &why) ? pe_backend_cpu(out, err) : PE_OK;
     if (strncmp(device, "cuda:", 5) == 0)
         return open_device(out, "cuda", (int)strtol(device + 5, NULL, 10), max_nbytes, err);
+    if (strncmp(device, "emu:", 4) == 0)
+        return open_device(out, "emu", (int)strtol(device + 4, NULL, 10), max_nbytes, err);
     return open_device(out, device, 0, max_nbytes, err);
 }

@@ -42,6 +42,8 @@ typedef struct pe_plugin {
     const pe_device_pass *pass;
     /* Most bytes of the device's memory that were in use at once so far. */
     uint64_t (*high_water)(const pe_backend *b);
+    /* A line for people about how work was done so far, NULL: as planned. */
+    const char *(*note)(const pe_backend *b);
 } pe_plugin;
 
 typedef const pe_plugin *pe_plugin_entry_fn(void);

@@ -217,6 +217,14 @@ static json_t *subject_json(const subject *s)
     return o;
 }
 
+/* What the device has to say of how it did the work. */
+static void add_note(json_t *root, const pe_backend *device)
+{
+    const pe_plugin *plugin = pe_plugin_of(device);
+    const char *note = plugin ? plugin->note(device) : NULL;
+    if (note) (void)json_object_set_new(root, "note", json_string(note));
+}
+
 static pe_status run_grid(json_t *root, bench *b, pe_error *err)
 {
     const pe_bench_params *p = b->p;
@@ -257,6 +265,7 @@ pe_status pe_bench_model(char **json, const char *model, const pe_bench_params *
     if (!st && p->baseline) (void)json_object_set_new(root, "baseline", subject_json(&b.s[1]));
     if (!st) st = run_grid(root, &b, err);
     if (!st && p->layers) st = add_layers(root, &b, err);
+    if (!st) add_note(root, pe_model_backend(b.s[0].model));
     if (!st && !(*json = pe_json_text(root, 0))) st = pe_fail_nomem(err, "results", 0);
     json_decref(root);
     close_bench(&b);

@@ -124,6 +124,14 @@ static pe_status set_precision(pe_model *m, const char *precision, pe_error *err
     return PE_OK;
 }
 
+/* Whether some layer is executed in the form that rounds f32, which has to be forced. */
+static bool rounds_inputs(const pe_model *m)
+{
+    for (size_t i = 0; i < m->nlinears; i++)
+        if (m->linears[i].form[0] == PE_FORM_F32_ELL) return true;
+    return false;
+}
+
 static pe_status load(pe_model *m, const pe_model_params *p, pe_error *err)
 {
     pe_tunes tunes = { 0 };
@@ -137,6 +145,9 @@ static pe_status load(pe_model *m, const pe_model_params *p, pe_error *err)
     if (tunes.root) choice.tunes = &tunes;
     m->why = choice.force ? "forced" : choice.tunes ? "tuned" : "estimate";
     if (!st) st = pe_model_load(m, &choice, p->pool, err);
+    if (!st && rounds_inputs(m))
+        snprintf(m->note, sizeof m->note,
+                 "blocked-ell: TF32 products, f32 weights and inputs are rounded to 11 bits");
     if (!st) st = pe_encoder_build(m, err);
     pe_tunes_release(&tunes);
     return st;

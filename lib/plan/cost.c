@@ -90,7 +90,7 @@ pe_status pe_form_force(pe_linear *l, const pe_backend *b, const char *name, pe_
     for (pe_form f = 0; f < PE_NFORMS; f++) {
         if (strcmp(pe_form_name(f), name) != 0) continue;
         known = true;
-        if (pe_linear_admits(l, b, f)) form = f;
+        if (pe_linear_takes(l, b, f)) form = f;
     }
     for (int i = 0; i < PE_NBUCKETS; i++) l->form[i] = form;
     return known ? PE_OK

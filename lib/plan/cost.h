@@ -7,7 +7,7 @@
 
 /* Sets l->form[] from sparsity and bucket; dense wherever a sparse form does not clearly win. */
 void pe_form_estimate(pe_linear *l, const pe_backend *b);
-/* Sets every bucket to the form of this name where the layer admits it, else to dense. PE_E_ARG
+/* Sets every bucket to the form of this name where the layer takes it, else to dense. PE_E_ARG
  * for a name that no form has. */
 pe_status pe_form_force(pe_linear *l, const pe_backend *b, const char *name, pe_error *err);
 

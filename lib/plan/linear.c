@@ -51,7 +51,7 @@ static pe_stored stored_for(pe_form form)
                                          : PE_STORED_OTHER;
 }
 
-bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form)
+bool pe_linear_takes(const pe_linear *l, const pe_backend *b, pe_form form)
 {
     bool s8 = form == PE_FORM_S8_DENSE || form == PE_FORM_S8_BITMASK || form == PE_FORM_S8_BLOCK4;
     bool half = form == PE_FORM_BF16_DENSE || form == PE_FORM_F16_DENSE;
@@ -60,6 +60,11 @@ bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form)
     /* Where inputs are rounded, forms that do not round them are of another class. */
     if (stored && (stored != l->stored || l->dense != PE_FORM_F32_DENSE)) return false;
     return s8 == l->int8 && b->has_form(b, form, l->n, l->k);
+}
+
+bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form)
+{
+    return form != PE_FORM_F32_ELL && pe_linear_takes(l, b, form);
 }
 
 static pe_status copy_up(void **dst, const void *src, size_t nbytes, const pe_backend *b,

@@ -74,6 +74,9 @@ void pe_linear_release(pe_linear *l, const pe_backend *b);
 /* May this layer run as `form`? Int8 forms for int8 layers, float forms for the others, of them
  * only such as give the same numbers: what was stored as it is, or made f32. */
 bool pe_linear_admits(const pe_linear *l, const pe_backend *b, pe_form form);
+/* And may it, if that form is asked for by name? Also where inputs are rounded: Blocked-ELL, whose
+ * f32 products are TF32's. */
+bool pe_linear_takes(const pe_linear *l, const pe_backend *b, pe_form form);
 /* PE_FORM_S8_DENSE, or the layer's dense float form. */
 pe_form pe_linear_dense_form(const pe_linear *l);
 /* Scratch for any chosen form and up to m rows. */

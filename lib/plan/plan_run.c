@@ -14,13 +14,20 @@ void pe_lane_init(pe_lane *lane, const pe_backend *b, pe_pool *pool)
     *lane = (pe_lane){ .queue = { .backend = b, .pool = pool } };
 }
 
-void pe_lane_release(pe_lane *lane)
+static void drop_memory(pe_lane *lane)
 {
     const pe_backend *b = lane->queue.backend;
     if (b) b->release(b, lane->memory);
-    free(lane->at);
     lane->memory = NULL;
+    lane->nbytes = 0;
+}
+
+void pe_lane_release(pe_lane *lane)
+{
+    drop_memory(lane);
+    free(lane->at);
     lane->at = NULL;
+    lane->nat = 0;
 }
 
 /* How a run lies in memory: the values that everyone sees, scratch of the ops that mix tokens, then
@@ -133,9 +140,7 @@ static pe_status grow_lane(pe_lane *lane, size_t nbytes, int nvalues, pe_error *
         lane->nat = nvalues;
     }
     if (nbytes <= lane->nbytes) return PE_OK;
-    b->release(b, lane->memory);
-    lane->memory = NULL;
-    lane->nbytes = 0;
+    drop_memory(lane);
     pe_status st = b->alloc(b, &lane->memory, nbytes, "activations", err);
     if (!st) lane->nbytes = nbytes;
     return st;
@@ -317,5 +322,6 @@ pe_status pe_plan_run(const pe_plan *p, pe_lane *lane, const pe_plan_input *in, 
     if (!st) return finish(p, lane, err);
     /* what is queued still uses the memory that the caller may give back */
     if (!lane->queue.backend->host) (void)lane->queue.backend->sync(&lane->queue, NULL);
+    if (st == PE_E_NOMEM) drop_memory(lane); /* the caller may try again with less */
     return st;
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# tests/deps/faults.sh - every fault of tests/faults/faults.txt can still be planted: its edit changes its file.
-# Read next: tests/faults/run.sh, which plants them.
+# tests/deps/faults.sh - every fault of tests/faults/faults.txt and tests/emu/faults.txt can still be planted: its
+# edit changes its file. Read next: tests/faults/run.sh and tests/emu/faults.sh, which plant them.
 set -u
 stale=0
 while IFS=$'\t' read -r file edit hint what; do
@@ -12,6 +12,6 @@ while IFS=$'\t' read -r file edit hint what; do
         echo "# changes nothing: $file: $what"
         stale=1
     fi
-done <tests/faults/faults.txt
+done < <(cat tests/faults/faults.txt tests/emu/faults.txt)
 [ $stale -eq 0 ] && echo "ok faults-can-be-planted" || echo "not ok faults-can-be-planted"
 exit $stale

@@ -26,10 +26,26 @@ in_one=$(launches_of "$TMP/err")
 mv "$TMP/out" "$TMP/long-whole"
 check halved with_memory 20M 2 2
 check halved-thrice with_memory 14M 8 8
-PE_EMU_FAIL=cudaMallocFromPoolAsync:3 check halved-by-the-card with_memory 64M 2 3
+check halved-releases with_memory 15000K 8 9 # the activations of the batch that did not fit are gone
+twice=cudaMallocFromPoolAsync:3,cudaMallocFromPoolAsync:4 # once is met by giving back what is kept
+PE_EMU_FAIL=$twice check halved-by-the-card with_memory 64M 2 3
+PE_EMU_FAIL=${twice%,*} check not-halved-by-the-card with_memory 64M 1 1
 check too-small code_of 6 "${run[@]}" --max-vram 2M
 check too-small-says says "$TMP/err" "--max-vram"
 check too-small-line one_line "$TMP/err"
+# what is lent for a call counts, and what the pool keeps of that is had back
+within() { # limit, its bytes, precision
+    local peak
+    code_of 0 "$BIN/pe-bench" $model --device emu --max-vram "$1" --precision "$3" --batch 1 --length 16 --repeats 1 \
+        --warmup 1 --json || return 1
+    peak=$(grep -oE '"peak_device":[0-9]+' "$TMP/out" | cut -d : -f 2)
+    [ "$peak" -gt $(($2 / 2)) ] && [ "$peak" -le "$2" ] || { echo "# $peak bytes of $2"; return 1; }
+}
+check within-f32 within 13M 13631488 f32
+check within-bf16 within 9M 9437184 bf16
+PE_EMU_MEM=10000K check pool-gives-back code_of 0 "${run[@]}" --precision bf16 --batch 1 <"$TMP/texts"
+# a matrix is made and dropped for each piece of work: its memory is taken from the card once
+PE_EMU_FAIL=cudaMalloc:3,cudaMalloc:4 check few-slabs code_of 0 "$BIN/pe-quantize" $model --device emu -q -o "$TMP/q8"
 PE_EMU_MEM=3000000 check card-too-small code_of 6 "${run[@]}"
 check card-too-small-says says "$TMP/err" "do not fit"
 
@@ -46,7 +62,7 @@ refused() { # call, its number
     esac
 }
 calls="cudaGetDeviceCount cudaGetDeviceProperties cudaSetDevice cudaStreamCreateWithFlags cudaMemGetInfo cudaMalloc
-cudaMemcpyAsync cudaMemsetAsync cudaLaunchKernel cudaStreamSynchronize cudaEventCreateWithFlags cudaFuncSetAttribute
+cudaMemPoolCreate cudaMemPoolSetAttribute cudaMallocFromPoolAsync cudaFreeAsync cudaMemcpyAsync cudaMemsetAsync cudaLaunchKernel cudaStreamSynchronize cudaEventCreateWithFlags cudaFuncSetAttribute
 cublasLtCreate cublasLtMatmul cublasLtMatmulDescCreate cublasLtMatrixLayoutCreate cublasLtMatmulAlgoGetHeuristic"
 for call in $calls; do
     for n in 1 6; do
@@ -76,6 +92,18 @@ check quantize-w8a16 code_of 0 "$BIN/pe-quantize" $golden/bert_gamma --scheme w8
 for name in f16 int8 w8a16; do
     check every-launch-$name every_launch "$BIN/pe-run" "$TMP/$name" --device emu --json --ids "$TMP/ids"
 done
+# int8 without cuBLASLt: the own kernel, which is said
+many=("$BIN/pe-bench" "$TMP/int8" --device emu --batch 2 --length 20 --repeats 1 --warmup 1 --json)
+check int8-by-cublas code_of 0 "$BIN/pe-run" "$TMP/int8" --device emu --json --ids "$TMP/ids"
+mv "$TMP/out" "$TMP/by-cublas"
+check int8-as-planned code_of 0 "${many[@]}"
+check int8-no-note test "$(grep -c 'pe.s own kernel' "$TMP/out")" -eq 0
+export PE_EMU_LT_INT8=off
+check int8-by-own code_of 0 "$BIN/pe-run" "$TMP/int8" --device emu --json --ids "$TMP/ids"
+check int8-same cmp "$TMP/by-cublas" "$TMP/out"
+check int8-own-note code_of 0 "${many[@]}"
+check int8-own-note-said says "$TMP/out" "pe's own kernel took them"
+unset PE_EMU_LT_INT8
 one=(--only '*.layer.0.output.dense' --device emu -q -o "$TMP/pass" -f)
 check every-launch-prune every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 "${one[@]}"
 check every-launch-blocks every_launch "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 --pattern 4x4 "${one[@]}"
@@ -84,7 +112,7 @@ check every-launch-quantize every_launch "$BIN/pe-quantize" $golden/bert_cls "${
 # calls of cuSPARSE; one that says there is no memory may only lead to smaller batches
 check prune-blocks code_of 0 "$BIN/pe-prune" $model --sparsity 0.9 --pattern 32x32 -q -o "$TMP/blocks"
 for layout in csr bsr blocked-ell; do
-    run=("$BIN/pe-run" "$TMP/blocks" --device emu --json --ids "$TMP/ids" --exec-layout "$layout")
+    run=("$BIN/pe-run" "$TMP/blocks" -q --device emu --json --ids "$TMP/ids" --exec-layout "$layout")
     check whole-$layout code_of 0 "${run[@]}"
     cp "$TMP/out" "$TMP/whole"
     case $layout in csr) made=cusparseCreateCsr ;; bsr) made=cusparseCreateBsr ;; *) made=cusparseCreateBlockedEll ;; esac
@@ -93,9 +121,28 @@ for layout in csr bsr blocked-ell; do
     done
 done
 
+# a second device: threads of the pool begin with the first, where its streams cannot be used
+export PE_EMU_DEVICES=2
+for device in cpu emu:1; do
+    check prune-$device code_of 0 "$BIN/pe-prune" $golden/bert_cls --sparsity 0.5 --scope global --threads 3 --device $device -q \
+        -o "$TMP/on-$device"
+done
+check prune-second-same diff -r "$TMP/on-cpu" "$TMP/on-emu:1"
+check run-second code_of 0 "$BIN/pe-run" $golden/bert_cls --threads 3 --device emu:1 --json --ids "$TMP/ids"
+check third-device code_of 7 "$BIN/pe-run" $golden/bert_cls --device emu:2 --json --ids "$TMP/ids"
+unset PE_EMU_DEVICES
+
 # devices that cannot be used
 PE_EMU_DRIVER=old check old-driver code_of 7 "${run[@]}"
 check old-driver-says says "$TMP/err" "driver"
+for error in 222:driver 46:exclusively 802:fabricmanager 803:versions 804:LD_LIBRARY_PATH; do
+    export PE_EMU_ERROR=${error%:*}
+    PE_EMU_FAIL=cudaSetDevice:1 check unusable-$PE_EMU_ERROR code_of 7 "${run[@]}"
+    check unusable-$PE_EMU_ERROR-says says "$TMP/err" "${error#*:}"
+done
+unset PE_EMU_ERROR
+PE_EMU_FAIL=cudaSetDevice:1 check free-memory-by-nvml code_of 0 "$BIN/pe-inspect" --devices --json
+check free-memory-known grep -qE '"free": ?[1-9]' "$TMP/out"
 PE_EMU_CC=75 check old-card code_of 7 "${run[@]}"
 check old-card-says says "$TMP/err" "compute capability 7.5"
 PE_EMU_DEVICES=0 check no-card code_of 7 "${run[@]}"
@@ -105,9 +152,9 @@ check no-card-why says "$TMP/out" "emu: not available"
 
 # nothing is written when the device fails half-way
 for call in cudaMalloc:1 cudaLaunchKernel:9 cudaMemcpyAsync:5; do
-    code=7
-    [ $call != cudaMalloc:1 ] || code=6
-    PE_EMU_FAIL=$call check prune-fails-$call code_of $code "$BIN/pe-prune" $model -o "$TMP/out-$call" --sparsity 0.5 --device emu
+    code=7 twice=$call
+    [ $call != cudaMalloc:1 ] || code=6 twice=cudaMalloc:1,cudaMalloc:2
+    PE_EMU_FAIL=$twice check prune-fails-$call code_of $code "$BIN/pe-prune" $model -o "$TMP/out-$call" --sparsity 0.5 --device emu
     check prune-writes-nothing-$call test ! -e "$TMP/out-$call"
 done
 exit $failed

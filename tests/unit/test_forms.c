@@ -75,6 +75,27 @@ static void test_measured(void **state)
     assert_int_equal(by_times(true, "{\"block4\": [10,1,1]}"), -1);
 }
 
+/* Blocked-ELL has other numbers: no times and no estimate choose it, its name does. */
+static void test_blocked_ell_by_name_only(void **state)
+{
+    pe_backend b = machine("a GPU", false);
+    pe_linear l = layer(false, 0.99, 0.99);
+    pe_tunes t = { .root = json_pack("{s:{s:{s:[f,f,f], s:[f,f,f]}}}", "layers", "layer", "dense",
+                                     100., 100., 100., "blocked-ell", 1., 1., 1.) };
+    (void)state;
+    assert_false(pe_linear_admits(&l, &b, PE_FORM_F32_ELL)); /* pe-bench --tune times these */
+    assert_true(pe_tunes_apply(&t, &l, &b));
+    pe_tunes_release(&t);
+    for (int i = 0; i < PE_NBUCKETS; i++) assert_int_equal(l.form[i], PE_FORM_F32_DENSE);
+    pe_form_estimate(&l, &b);
+    for (int i = 0; i < PE_NBUCKETS; i++) assert_int_not_equal(l.form[i], PE_FORM_F32_ELL);
+    assert_int_equal(pe_form_force(&l, &b, "blocked-ell", NULL), PE_OK);
+    for (int i = 0; i < PE_NBUCKETS; i++) assert_int_equal(l.form[i], PE_FORM_F32_ELL);
+    l.int8 = true;
+    assert_int_equal(pe_form_force(&l, &b, "blocked-ell", NULL), PE_OK);
+    assert_int_equal(l.form[0], PE_FORM_S8_DENSE);
+}
+
 /* Every bucket by its own times. */
 static void test_measured_by_bucket(void **state)
 {
@@ -144,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_measured),
         cmocka_unit_test(test_measured_by_bucket),
+        cmocka_unit_test(test_blocked_ell_by_name_only),
         cmocka_unit_test(test_estimate_extremes),
         cmocka_unit_test(test_estimate_by_pattern),
     };

@@ -156,8 +156,9 @@ static bool is_device(const char *s)
 {
     if (!strcmp(s, "cpu") || !strcmp(s, "cuda") || !strcmp(s, "emu") || !strcmp(s, "auto"))
         return true;
-    return !strncmp(s, "cuda:", 5) && s[5] && strspn(s + 5, "0123456789") == strlen(s + 5) &&
-           strlen(s) < 8;
+    const char *number = strchr(s, ':'); /* emu:N is for tests */
+    return number && (!strncmp(s, "cuda:", 5) || !strncmp(s, "emu:", 4)) && number[1] &&
+           strspn(number + 1, "0123456789") == strlen(number + 1) && strlen(number) < 4;
 }
 
 static void set_progress(const char *how)

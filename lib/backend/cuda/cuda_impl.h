@@ -18,6 +18,7 @@
 
 typedef struct pe_lt_cache pe_lt_cache;
 typedef struct pe_slab pe_slab;
+typedef struct pe_loan pe_loan;
 typedef struct pe_sparse pe_sparse;
 
 typedef struct pe_cuda {
@@ -27,24 +28,34 @@ typedef struct pe_cuda {
     cudaStream_t stream; /* of queues without one: loading and passes */
     cudaMemPool_t pool;  /* what lives for one call */
     cudaEvent_t clock[2];
-    /* Long-lived memory, in slabs; under the lock. */
-    pthread_mutex_t lock;
+    /* Memory, under its lock: what lives long is in slabs, what lives for one call is lent. */
+    pthread_mutex_t memory_lock;
     pe_slab *slabs;
-    uint64_t used, peak, limit;
-    /* Libraries are opened when first needed. */
+    pe_loan *loans;
+    uint64_t used, lent, peak, limit; /* used: all of it; lent: by the pool */
+    bool limited;                     /* the limit is the user's, not what was free */
+    /* One matrix at a time has its copy to pack from on the device. */
+    pthread_mutex_t packing;
+    /* Libraries, under the lock; opened when first needed. */
+    pthread_mutex_t lock;
     cublasLtHandle_t lt;
+    bool lacked; /* it had no algorithm for some int8 product */
     pe_lt_cache *lt_cache;
     cusparseHandle_t sparse;
-    pe_sparse *sparses; /* packed matrices; under the lock */
+    pe_sparse *sparses; /* packed matrices */
 } pe_cuda;
 
 static inline pe_cuda *pe_cuda_of(const pe_backend *b)
 {
     return b->self;
 }
+/* The queue's stream. The device becomes the calling thread's, too: work is only launched into
+ * streams of that one, and threads of a pool begin with device 0. */
 static inline cudaStream_t pe_cuda_stream(const pe_queue *q)
 {
-    return q->stream ? (cudaStream_t)q->stream : pe_cuda_of(q->backend)->stream;
+    const pe_cuda *d = pe_cuda_of(q->backend);
+    (void)cudaSetDevice(d->index); /* what it may say, the launch says, too */
+    return q->stream ? (cudaStream_t)q->stream : d->stream;
 }
 
 /* ---- status_cuda.c: every status becomes one line; PE_OK for success ------------------------- */
@@ -90,6 +101,9 @@ typedef struct pe_lt_call {
     size_t m, n, k, ldy, ldx, ldw;
 } pe_lt_call;
 pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err);
+/* Whether cuBLASLt says that it has no algorithm for the call; where asking fails it is false, and
+ * pe_cuda_lt says why. */
+bool pe_cuda_lt_lacks(const pe_queue *q, const pe_lt_call *c);
 void pe_lt_cache_free(pe_lt_cache *c);
 
 /* ---- bitmask_cuda.c ---------------------------------------------------------------------------

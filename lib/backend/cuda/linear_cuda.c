@@ -86,7 +86,7 @@ static pe_status pack_half(pe_queue *q, pe_form form, void *packed, const pe_mat
     return st ? st : pe_cuda_sync(q, err);
 }
 
-static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
+static pe_status pack_form(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
                            pe_error *err)
 {
     pe_queue q = { .backend = b };
@@ -96,6 +96,18 @@ static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, cons
     if (pe_cuda_is_bitmask(form)) return pe_cuda_bitmask_pack(&q, form, packed, w, err);
     pe_status st = pe_cuda_upload(&q, packed, w->f32, w->n * w->k * sizeof(float), err);
     return st ? st : pe_cuda_sync(&q, err);
+}
+
+/* Copies of several matrices at once may not fit where one does: whether a model can be loaded
+ * would hang on which threads meet. */
+static pe_status cuda_pack(const pe_backend *b, pe_form form, void *packed, const pe_matrix *w,
+                           pe_error *err)
+{
+    pe_cuda *d = pe_cuda_of(b);
+    (void)pthread_mutex_lock(&d->packing);
+    pe_status st = pack_form(b, form, packed, w, err);
+    (void)pthread_mutex_unlock(&d->packing);
+    return st;
 }
 
 /* Integer sums, or inputs as 16-bit floats. */
@@ -109,13 +121,13 @@ static size_t cuda_linear_scratch(const pe_backend *b, pe_form form, size_t m, s
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* The own kernel takes any number of tokens: it serves, too, where cuBLASLt's heuristic has nothing
+ * for a shape on this GPU. */
 static pe_status run_codes(pe_queue *q, const pe_linear_call *c, pe_error *err)
 {
+    pe_cuda *d = pe_cuda_of(q->backend);
     cudaStream_t s = pe_cuda_stream(q);
     size_t ld = codes_ld(c->k), n4 = codes_rows(c->n);
-    if (c->m <= FEW_TOKENS)
-        return pe_cuda_check(pe_cu_linear_s8(c, c->packed, ld, s), pe_cuda_of(q->backend),
-                             "int8 product", err);
     pe_lt_call lt = { .kind = PE_LT_S8,
                       .y = c->scratch,
                       .x = c->xq,
@@ -126,10 +138,11 @@ static pe_status run_codes(pe_queue *q, const pe_linear_call *c, pe_error *err)
                       .ldy = n4,
                       .ldx = c->ldx,
                       .ldw = ld };
+    bool lacks = c->m > FEW_TOKENS && pe_cuda_lt_lacks(q, &lt);
+    if (lacks || c->m <= FEW_TOKENS)
+        return pe_cuda_check(pe_cu_linear_s8(c, c->packed, ld, s), d, "int8 product", err);
     pe_status st = pe_cuda_lt(q, &lt, err);
-    return st ? st
-              : pe_cuda_check(pe_cu_epilogue_s8(c, c->scratch, n4, s), pe_cuda_of(q->backend),
-                              "int8 product", err);
+    return st ? st : pe_cuda_check(pe_cu_epilogue_s8(c, c->scratch, n4, s), d, "int8 product", err);
 }
 
 /* The codes as they are, against f32 inputs; 8 tokens a launch. */

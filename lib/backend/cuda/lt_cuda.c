@@ -21,10 +21,12 @@ typedef struct lt_plan {
     cublasLtMatrixLayout_t a, b, d;
     cublasLtMatmulAlgo_t algo;
     size_t workspace;
-    uint64_t used; /* when it last was */
+    cublasStatus_t status; /* of the heuristic: that it has nothing is remembered, too */
+    uint64_t used;         /* when it last was */
 } lt_plan;
 
-enum { NPLANS = 256 }; /* layers times batch sizes; the longest unused one makes room */
+/* Shapes of layers times numbers of tokens; the longest unused one makes room. */
+enum { NPLANS = 128 };
 struct pe_lt_cache {
     lt_plan plan[NPLANS];
     size_t n;
@@ -135,26 +137,25 @@ static pe_status plan_for(lt_plan **out, pe_cuda *d, const lt_key *k, pe_error *
     if (!d->lt_cache) d->lt_cache = calloc(1, sizeof *d->lt_cache);
     if (!d->lt_cache) return pe_fail_nomem(err, "cuBLASLt", sizeof *d->lt_cache);
     lt_plan *p = find(d->lt_cache, k);
-    pe_status st = PE_OK;
     if (!p) {
         p = room_for_one(d->lt_cache);
         p->key = *k;
-        cublasStatus_t s = describe(p, k);
-        if (!s) s = choose(p, k, d->lt);
-        st = pe_cublas_check(s, d, "choosing a product", err);
-        if (st) drop_plan(p);
+        p->status = describe(p, k);
+        if (!p->status) p->status = choose(p, k, d->lt);
     }
+    pe_status st = pe_cublas_check(p->status, d, "choosing a product", err);
+    if (p->status && p->status != CUBLAS_STATUS_NOT_SUPPORTED) drop_plan(p);
     p->used = ++d->lt_cache->clock;
     *out = p;
     return st;
 }
 
-/* Once a device. */
+/* Once a device, which has to be the thread's. */
 static pe_status open_library(pe_cuda *d, pe_error *err)
 {
-    pe_status st = PE_OK;
-    if (!d->lt) st = pe_cublas_check(cublasLtCreate(&d->lt), d, "cuBLASLt", err);
-    return st;
+    if (d->lt) return PE_OK;
+    pe_status st = pe_cuda_check(cudaSetDevice(d->index), d, "cuBLASLt", err);
+    return st ? st : pe_cublas_check(cublasLtCreate(&d->lt), d, "cuBLASLt", err);
 }
 
 static pe_status multiply(const lt_plan *p, const pe_queue *q, const pe_lt_call *c, void *workspace,
@@ -172,17 +173,23 @@ static pe_status multiply(const lt_plan *p, const pe_queue *q, const pe_lt_call 
                            d, "product", err);
 }
 
-pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err)
+static lt_key key_of(const pe_lt_call *c)
 {
-    pe_cuda *d = pe_cuda_of(q->backend);
     lt_key k;
-    lt_plan *p = NULL;
-    void *workspace = NULL;
     memset(&k, 0, sizeof k); /* padding is compared, too */
     k.kind = c->kind;
     k.align = alignment_of(c->w, alignment_of(c->x, alignment_of(c->y, 256)));
     k.m = c->m, k.n = c->n, k.k = c->k;
     k.ldy = c->ldy, k.ldx = c->ldx, k.ldw = c->ldw;
+    return k;
+}
+
+pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err)
+{
+    pe_cuda *d = pe_cuda_of(q->backend);
+    lt_key k = key_of(c);
+    lt_plan *p = NULL;
+    void *workspace = NULL;
     if (!c->m || !c->n) return PE_OK;
     (void)pthread_mutex_lock(&d->lock);
     pe_status st = open_library(d, err);
@@ -192,4 +199,18 @@ pe_status pe_cuda_lt(const pe_queue *q, const pe_lt_call *c, pe_error *err)
     pe_cuda_return(workspace, q);
     (void)pthread_mutex_unlock(&d->lock);
     return st;
+}
+
+bool pe_cuda_lt_lacks(const pe_queue *q, const pe_lt_call *c)
+{
+    pe_cuda *d = pe_cuda_of(q->backend);
+    lt_key k = key_of(c);
+    lt_plan *p = NULL;
+    (void)pthread_mutex_lock(&d->lock);
+    pe_status st = open_library(d, NULL);
+    if (!st) st = plan_for(&p, d, &k, NULL);
+    bool lacks = st && p && p->status == CUBLAS_STATUS_NOT_SUPPORTED;
+    d->lacked = d->lacked || lacks;
+    (void)pthread_mutex_unlock(&d->lock);
+    return lacks;
 }

@@ -1,5 +1,5 @@
-/* lib/backend/cuda/nvml_cuda.c - utilization and the driver's name from NVML, which a machine may
- * lack. Read next: lib/backend/cuda/plugin_cuda.c. */
+/* lib/backend/cuda/nvml_cuda.c - utilization, free memory and the driver's name from NVML, which a
+ * machine may lack. Read next: lib/backend/cuda/plugin_cuda.c. */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -10,6 +10,9 @@
 typedef struct nvml_rates {
     unsigned gpu, memory; /* percent of the last sample period */
 } nvml_rates;
+typedef struct nvml_memory {
+    unsigned long long total, free, used;
+} nvml_memory;
 enum { NVML_OK = 0 };
 
 typedef struct nvml_api {
@@ -17,6 +20,7 @@ typedef struct nvml_api {
     int (*shutdown)(void);
     int (*handle)(const char *bus, void **out);
     int (*rates)(void *device, nvml_rates *out);
+    int (*memory)(void *device, nvml_memory *out);
     int (*driver)(char *out, unsigned n);
 } nvml_api;
 
@@ -31,6 +35,7 @@ static bool load(nvml_api *a, void *library)
     return find(&a->init, library, "nvmlInit_v2") && find(&a->shutdown, library, "nvmlShutdown") &&
            find(&a->handle, library, "nvmlDeviceGetHandleByPciBusId_v2") &&
            find(&a->rates, library, "nvmlDeviceGetUtilizationRates") &&
+           find(&a->memory, library, "nvmlDeviceGetMemoryInfo") &&
            find(&a->driver, library, "nvmlSystemGetDriverVersion");
 }
 
@@ -39,6 +44,7 @@ void pe_nvml_describe(pe_device_info *info, int device)
     nvml_api a;
     void *h;
     nvml_rates rates;
+    nvml_memory memory;
     char bus[32];
     void *library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library) return;
@@ -48,8 +54,10 @@ void pe_nvml_describe(pe_device_info *info, int device)
         /* Numbers of NVML and of the runtime differ under CUDA_VISIBLE_DEVICES; the bus does not.
          */
         if (cudaDeviceGetPCIBusId(bus, sizeof bus, device) == cudaSuccess &&
-            a.handle(bus, &h) == NVML_OK && a.rates(h, &rates) == NVML_OK)
-            info->busy_percent = (int)rates.gpu;
+            a.handle(bus, &h) == NVML_OK) {
+            if (a.rates(h, &rates) == NVML_OK) info->busy_percent = (int)rates.gpu;
+            if (a.memory(h, &memory) == NVML_OK) info->free_nbytes = memory.free;
+        }
         (void)a.shutdown();
     }
     (void)dlclose(library);

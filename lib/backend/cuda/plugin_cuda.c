@@ -27,10 +27,19 @@ static int arch_of(const struct cudaDeviceProp *p)
     return 10 * p->major + p->minor;
 }
 
+/* Where NVML does not tell: CUDA makes a context on the device for it, hundreds of megabytes that
+ * stay. */
+static void ask_for_free(pe_device_info *info, int device)
+{
+    size_t available = 0, total = 0;
+    if (cudaSetDevice(device) == cudaSuccess && cudaMemGetInfo(&available, &total) == cudaSuccess)
+        info->free_nbytes = available;
+    else (void)cudaGetLastError();
+}
+
 static pe_status describe(pe_device_info *info, int device, pe_error *err)
 {
     struct cudaDeviceProp p;
-    size_t available = 0, total = 0;
     *info = (pe_device_info){ .busy_percent = -1 };
     pe_status st = pe_cuda_check(cudaGetDeviceProperties(&p, device), NULL, "properties", err);
     if (st) return st;
@@ -40,9 +49,6 @@ static pe_status describe(pe_device_info *info, int device, pe_error *err)
     info->multiprocessors = p.multiProcessorCount;
     (void)cudaDriverGetVersion(&info->driver);
     (void)cudaRuntimeGetVersion(&info->runtime);
-    if (cudaSetDevice(device) == cudaSuccess && cudaMemGetInfo(&available, &total) == cudaSuccess)
-        info->free_nbytes = available;
-    else (void)cudaGetLastError();
     if (arch_of(&p) < LEAST_ARCH)
         snprintf(info->advice, sizeof info->advice,
                  "compute capability %d.%d is too old; pe needs 8.0 (Ampere) or newer", p.major,
@@ -53,6 +59,7 @@ static pe_status describe(pe_device_info *info, int device, pe_error *err)
                  info->driver / 1000, info->driver % 1000 / 10, info->runtime / 1000,
                  info->runtime % 1000 / 10);
     pe_nvml_describe(info, device);
+    if (!info->free_nbytes) ask_for_free(info, device);
     return PE_OK;
 }
 
@@ -118,11 +125,11 @@ static pe_status open_device(const pe_backend **out, const char *name, int devic
 static pe_status start_clock(pe_queue *q, pe_error *err)
 {
     pe_cuda *d = pe_cuda_of(q->backend);
+    cudaStream_t s = pe_cuda_stream(q); /* events are made for the device of the thread */
     pe_status st = PE_OK;
     for (int i = 0; !st && i < 2; i++)
         if (!d->clock[i]) st = pe_cuda_check(cudaEventCreate(&d->clock[i]), d, "event", err);
-    return st ? st
-              : pe_cuda_check(cudaEventRecord(d->clock[0], pe_cuda_stream(q)), d, "event", err);
+    return st ? st : pe_cuda_check(cudaEventRecord(d->clock[0], s), d, "event", err);
 }
 
 static pe_status stop_clock(double *us, pe_queue *q, pe_error *err)
@@ -137,6 +144,16 @@ static pe_status stop_clock(double *us, pe_queue *q, pe_error *err)
     return st;
 }
 
+static const char *note(const pe_backend *b)
+{
+    pe_cuda *d = pe_cuda_of(b);
+    (void)pthread_mutex_lock(&d->lock);
+    bool lacked = d->lacked;
+    (void)pthread_mutex_unlock(&d->lock);
+    return lacked ? "cuBLASLt had no int8 product for some sizes here; pe's own kernel took them"
+                  : NULL;
+}
+
 static const pe_plugin plugin = {
     .struct_size = sizeof(pe_plugin),
     .abi = PE_PLUGIN_ABI,
@@ -149,6 +166,7 @@ static const pe_plugin plugin = {
     .stop_clock = stop_clock,
     .pass = &pe_cuda_pass,
     .high_water = pe_cuda_high_water,
+    .note = note,
 };
 
 __attribute__((visibility("default"))) const pe_plugin *pe_plugin_entry_v1(void);

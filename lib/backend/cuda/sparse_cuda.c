@@ -9,7 +9,9 @@
 #include "lib/base/error.h"
 
 /* cuSPARSE counts columns first: the row-major y[m, n] is its C[n, m], x[m, k] its B[k, m], both
- * with the order of columns. Algorithms are those whose result does not change from run to run. */
+ * with the order of columns. Algorithms are those whose result does not change from run to run.
+ * Blocked-ELL runs on tensor cores only, which read f32 as TF32: another class of numbers, so that
+ * pe_linear_admits() leaves it out. */
 
 enum {
     ALIGN = 256,
@@ -61,6 +63,7 @@ static uint64_t count_blocks(const pe_matrix *w, bool fullest)
 
 bool pe_cuda_sparse_fits(pe_form form, size_t n, size_t k)
 {
+    if (k && n > INT32_MAX / k) return false; /* indices and counts of values have 32 bits */
     return form == PE_FORM_F32_CSR || (n % EDGE == 0 && k % EDGE == 0);
 }
 
@@ -325,8 +328,9 @@ static pe_status multiply(const pe_sparse *sp, const pe_queue *q, const pe_linea
     cusparseOperation_t as_is = CUSPARSE_OPERATION_NON_TRANSPOSE;
     size_t nbytes = 0;
     void *buffer = NULL;
+    cudaStream_t stream = pe_cuda_stream(q); /* first: handles are made for the thread's device */
     cusparseStatus_t s = d->sparse ? CUSPARSE_STATUS_SUCCESS : cusparseCreate(&d->sparse);
-    if (!s) s = cusparseSetStream(d->sparse, pe_cuda_stream(q));
+    if (!s) s = cusparseSetStream(d->sparse, stream);
     if (!s)
         s = cusparseCreateDnMat(&b, (int64_t)c->k, (int64_t)c->m, (int64_t)c->ldx,
                                 (void *)(uintptr_t)c->x, CUDA_R_32F, CUSPARSE_ORDER_COL);

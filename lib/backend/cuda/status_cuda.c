@@ -16,8 +16,28 @@ static bool is_lost(cudaError_t e)
     return e == cudaErrorLaunchFailure || e == cudaErrorIllegalAddress ||
            e == cudaErrorMisalignedAddress || e == cudaErrorHardwareStackError ||
            e == cudaErrorIllegalInstruction || e == cudaErrorECCUncorrectable ||
-           e == cudaErrorDevicesUnavailable || e == cudaErrorLaunchTimeout ||
-           e == cudaErrorAssert || e == cudaErrorUnknown;
+           e == cudaErrorInvalidAddressSpace || e == cudaErrorInvalidPc ||
+           e == cudaErrorLaunchTimeout || e == cudaErrorAssert || e == cudaErrorUnknown;
+}
+
+/* What keeps a machine's GPUs from being used at all, and what to do; NULL for other errors. */
+static const char *unusable(cudaError_t e)
+{
+    switch (e) {
+    case cudaErrorUnsupportedPtxVersion:
+        return "the NVIDIA driver is too old for the plugin's code; install a newer driver";
+    case cudaErrorDevicesUnavailable:
+        return "the GPU is in use exclusively by another process, or closed to all; see nvidia-smi";
+    case cudaErrorSystemNotReady:
+        return "the GPUs are not ready yet; see whether nvidia-fabricmanager runs";
+    case cudaErrorSystemDriverMismatch:
+        return "the NVIDIA driver and its libraries have different versions; reboot, or install "
+               "both anew";
+    case cudaErrorCompatNotSupportedOnDevice:
+        return "this GPU does not run CUDA's compatibility libraries; take them out of "
+               "LD_LIBRARY_PATH, or install a newer driver";
+    default: return NULL;
+    }
 }
 
 pe_status pe_cuda_check(cudaError_t e, const pe_cuda *d, const char *what, pe_error *err)
@@ -28,8 +48,8 @@ pe_status pe_cuda_check(cudaError_t e, const pe_cuda *d, const char *what, pe_er
     case cudaErrorMemoryAllocation:
         (void)cudaGetLastError(); /* not sticky: the next try may be smaller */
         return pe_fail(err, PE_E_NOMEM,
-                       "device %s: %s: out of device memory; use a smaller --batch, or --max-vram "
-                       "on a GPU that others use, too",
+                       "device %s: %s: out of device memory, which others may use, too (see "
+                       "nvidia-smi); use a GPU with more free memory, or --device cpu",
                        name_of(d), what);
     case cudaErrorInsufficientDriver:
         return pe_fail(err, PE_E_UNSUPPORTED,
@@ -43,13 +63,14 @@ pe_status pe_cuda_check(cudaError_t e, const pe_cuda *d, const char *what, pe_er
                        name_of(d), why);
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorInvalidDeviceFunction:
-    case cudaErrorUnsupportedPtxVersion:
         return pe_fail(err, PE_E_UNSUPPORTED,
                        "device %s: %s: this GPU's architecture is none that the plugin was built "
                        "for (%s); it needs compute capability 8.0 or newer",
                        name_of(d), what, why);
     default: break;
     }
+    if (unusable(e))
+        return pe_fail(err, PE_E_UNSUPPORTED, "device %s: %s (%s)", name_of(d), unusable(e), why);
     if (is_lost(e))
         return pe_fail(
             err, PE_E_UNSUPPORTED,

@@ -59,7 +59,7 @@ typedef struct pe_model_info { /* borrowed from the model */
         ntasks, pad_id;
     uint64_t nparams;
     const char *weights; /* "f32", "bf16", "f16", "int8", "int8 weights": what executes */
-    const char *note;    /* NULL, or a line for people: measured times that do not count here */
+    const char *note;    /* NULL, or a line for people: times that do not count here, rounding */
 } pe_model_info;
 PE_API const pe_model_info *pe_model_get_info(const pe_model *m);
 

@@ -4,6 +4,7 @@
 #include "lt.hh"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "number.hh"
@@ -164,6 +165,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     cublasStatus_t status = make_problem(&p, desc, a, b, c, d);
     if (!status) status = check_preference(*of_preference, p);
     if (status) return status;
+    const char *wanted_int8 = getenv("PE_EMU_LT_INT8");
+    if (p.integers() && wanted_int8 && !strcmp(wanted_int8, "off"))
+        return unsupported("no algorithm for int8: PE_EMU_LT_INT8=off");
     for (int id : ids) {
         Algo algo = algo_for(id, p);
         if (*count == wanted || !allowed(algo, p, *of_preference)) continue;

@@ -179,6 +179,7 @@ static cublasStatus_t start_new(Opaque **place, Values... values)
 {
     if (!place) return invalid("the descriptor's place is NULL");
     *place = new Opaque;
+    emulib::count_object("cuBLASLt", 1);
     start(*place, values...);
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -193,6 +194,7 @@ static cublasStatus_t destroy(void *object, uint64_t live)
         return CUBLAS_STATUS_INVALID_VALUE;
     }
     *magic = DEAD;
+    emulib::count_object("cuBLASLt", -1);
     bury(object);
     return CUBLAS_STATUS_SUCCESS;
 }

@@ -2,6 +2,7 @@
  * and made-up rates. PE_EMU_NVML=off is a machine without the driver. Read next: nvmlabi.hh. */
 #include "nvmlabi.hh"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -115,14 +116,17 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *dev
     return NVML_SUCCESS;
 }
 
-/* The runtime's only device has bus 0. */
+/* The bus of a device of the runtime is its number. */
 nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *bus, nvmlDevice_t *device)
 {
     nvmlReturn_t status = begin("nvmlDeviceGetHandleByPciBusId_v2");
     if (status) return status;
     if (!bus || !device) return NVML_ERROR_INVALID_ARGUMENT;
-    if (device_count() == 0 || strcmp(bus, "0000:00:00.0") != 0) return NVML_ERROR_INVALID_ARGUMENT;
-    *device = (nvmlDevice_t)&devices[0];
+    unsigned int number = 0;
+    int end = 0;
+    bool read = sscanf(bus, "0000:%2x:00.0%n", &number, &end) == 1 && end > 0 && !bus[end];
+    if (!read || number >= (unsigned int)device_count()) return NVML_ERROR_INVALID_ARGUMENT;
+    *device = (nvmlDevice_t)&devices[number];
     return NVML_SUCCESS;
 }
 

@@ -53,6 +53,29 @@ void broken(const char *format, ...)
     emu::violation("%s: %s", current, text);
 }
 
+namespace
+{
+
+struct Objects {
+    const char *library = "";
+    std::atomic<long> made{ 0 }, alive{ 0 };
+    ~Objects()
+    {
+        const char *stats = getenv("PE_EMU_STATS");
+        if (!made || !stats || strcmp(stats, "1")) return;
+        fprintf(stderr, "emu: %s: %ld objects made, %ld alive\n", library, (long)made, (long)alive);
+    }
+} objects;
+
+} // namespace
+
+void count_object(const char *library, int change)
+{
+    objects.library = library;
+    if (change > 0) objects.made += change;
+    objects.alive += change;
+}
+
 /* Asked of the runtime once, so that counts of its calls (PE_EMU_FAIL) are the program's own. */
 int capability()
 {

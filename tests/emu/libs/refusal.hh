@@ -23,6 +23,10 @@ void missing(const char *format, va_list arguments);
 /* A rule was broken that no library checks: emu::violation() with the call's name in front. */
 __attribute__((format(printf, 1, 2))) void broken(const char *format, ...);
 
+/* An object of the library was made, or destroyed (-1). With PE_EMU_STATS=1 the process says at its
+ * end how many were made, and how many are still alive. */
+void count_object(const char *library, int change);
+
 /* Compute capability of the current device, 90 for 9.0; 0 when there is none. */
 int capability();
 

@@ -61,6 +61,7 @@ static cusparseStatus_t make(SpMat **place, const SpMat &m)
 {
     cusparseStatus_t status = check_common(m);
     if (status) return status;
+    emulib::count_object("cuSPARSE", 1);
     *place = new SpMat(m);
     (*place)->magic = LIVE_SPMAT;
     return CUSPARSE_STATUS_SUCCESS;
@@ -167,6 +168,7 @@ static cusparseStatus_t dense(DnMat **place, int64_t rows, int64_t cols, int64_t
                        (long long)cols);
     if (element_size(type) == 0) return invalid("values of type %d", type);
     if (misaligned(values, element_size(type))) return invalid("the values are misaligned");
+    emulib::count_object("cuSPARSE", 1);
     *place = new DnMat{ LIVE_DNMAT, rows, cols, ld, const_cast<void *>(values), type, order };
     return CUSPARSE_STATUS_SUCCESS;
 }
@@ -177,6 +179,7 @@ static cusparseStatus_t vector(DnVec **place, int64_t size, const void *values, 
     if (size < 0) return invalid("%lld elements", (long long)size);
     if (element_size(type) == 0) return invalid("values of type %d", type);
     if (misaligned(values, element_size(type))) return invalid("the values are misaligned");
+    emulib::count_object("cuSPARSE", 1);
     *place = new DnVec{ LIVE_DNVEC, size, const_cast<void *>(values), type };
     return CUSPARSE_STATUS_SUCCESS;
 }

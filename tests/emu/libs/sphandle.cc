@@ -70,6 +70,7 @@ cusparseStatus_t destroy(void *object, uint64_t *magic, uint64_t live)
         return CUSPARSE_STATUS_INVALID_VALUE;
     }
     *magic = 0;
+    emulib::count_object("cuSPARSE", -1);
     std::lock_guard<std::mutex> hold(lock);
     graveyard->push_back(object);
     return CUSPARSE_STATUS_SUCCESS;
@@ -86,6 +87,7 @@ cusparseStatus_t cusparseCreate(cusparseHandle_t *handle)
     if (emulib::enter("cusparseCreate")) return CUSPARSE_STATUS_ALLOC_FAILED;
     if (!handle) return invalid("the handle's place is NULL");
     if (emulib::capability() == 0) return CUSPARSE_STATUS_NOT_INITIALIZED;
+    emulib::count_object("cuSPARSE", 1);
     *handle = new cusparseContext{ LIVE_SPHANDLE, nullptr, CUSPARSE_POINTER_MODE_HOST };
     return CUSPARSE_STATUS_SUCCESS;
 }

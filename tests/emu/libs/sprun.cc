@@ -105,6 +105,18 @@ static void store_row(const Product &p, int64_t row, const std::vector<int32_t> 
     }
 }
 
+/* Blocked-ELL runs on tensor cores alone, which read f32 as TF32. */
+static bool rounds_inputs(const Product &p)
+{
+    return p.a.format == CUSPARSE_FORMAT_BLOCKED_ELL && p.a.type == CUDA_R_32F;
+}
+
+static void round_all(std::vector<float> *numbers)
+{
+    for (float &number : *numbers) number = emulib::tf32_of_float(number);
+}
+static void round_all(std::vector<int32_t> *) {}
+
 /* An output is one chain over its row's entries, in the order in which they are stored: fused in
  * f32, exact in int32. */
 template <class Number> static bool multiply(const Product &p)
@@ -112,6 +124,10 @@ template <class Number> static bool multiply(const Product &p)
     Entries<Number> a;
     if (!read_entries(&a, p.call, p.a, p.transposed)) return false;
     std::vector<Number> b = rows_of<Number>(p.b, p.b_transposed);
+    if (rounds_inputs(p)) {
+        round_all(&a.value);
+        round_all(&b);
+    }
     std::vector<Number> sums((size_t)p.c.cols);
     for (int64_t r = 0; r < a.rows; r++) {
         std::fill(sums.begin(), sums.end(), (Number)0);

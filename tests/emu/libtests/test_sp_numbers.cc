@@ -157,6 +157,24 @@ static const Case bell("Blocked-ELL of 16, 32 and 64 with padding, all types", [
     }
 });
 
+/* 1 + 2^-11 lies between two numbers of TF32, and goes to the farther one. */
+static const Case tensor_cores("Blocked-ELL of f32 rounds A and B to TF32, BSR does not", [] {
+    const float between = 1 + 0x1p-11f, above = 1 + 0x1p-10f;
+    for (cusparseFormat_t format : { CUSPARSE_FORMAT_BLOCKED_ELL, CUSPARSE_FORMAT_BSR }) {
+        Plain a = { 16, 16, std::vector<float>(256, 0.0f) }, b = { 16, 1, {} };
+        b.value.assign(16, between);
+        for (size_t i = 0; i < 16; i++) a.value[17 * i] = between;
+        SpCase t;
+        Dense c = empty_dense(16, 1, CUDA_R_32F, COL);
+        check_equal(t.run(on_device(stored(a, format, 16), CUDA_R_32F), dense(b, CUDA_R_32F, COL),
+                          c),
+                    0, "SpMM");
+        bool rounds = format == CUSPARSE_FORMAT_BLOCKED_ELL;
+        check(values_of(c) == std::vector<float>(16, rounds ? above * above : between * between),
+              "values");
+    }
+});
+
 static const Case nothing("a matrix without entries gives zeros", [] {
     Plain a = { 6, 9, std::vector<float>(54, 0.0f) }, b = plain(9, 4, 1, false, 2);
     Stored s = stored(a, CUSPARSE_FORMAT_CSR);

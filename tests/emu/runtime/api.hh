@@ -37,6 +37,8 @@ struct Device {
     u32 shared_per_block, shared_optin, shared_per_sm;
 };
 Device device();
+/* The host has waited: pools give back what they hold beyond their thresholds. */
+void shrink_pools();
 cudaError_t device_present(); /* cudaSuccess, or why there is none */
 
 } // namespace emu

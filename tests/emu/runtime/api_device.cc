@@ -8,6 +8,18 @@
 namespace emu
 {
 
+static thread_local int current;
+
+int current_device()
+{
+    return current;
+}
+
+static bool exists(int device)
+{
+    return device >= 0 && device < options().devices;
+}
+
 /* Few multiprocessors, so that code that sizes grids by them makes small ones. */
 Device device()
 {
@@ -73,7 +85,7 @@ cudaError_t cudaGetDeviceCount(int *count)
     Call call("cudaGetDeviceCount");
     if (call.refused()) return call.error();
     if (!count) return call.done(cudaErrorInvalidValue);
-    *count = 1;
+    *count = emu::options().devices;
     return call.done(cudaSuccess);
 }
 
@@ -82,7 +94,7 @@ cudaError_t cudaGetDevice(int *device)
     Call call("cudaGetDevice");
     if (call.refused()) return call.error();
     if (!device) return call.done(cudaErrorInvalidValue);
-    *device = 0;
+    *device = emu::current;
     return call.done(cudaSuccess);
 }
 
@@ -90,14 +102,16 @@ cudaError_t cudaSetDevice(int device)
 {
     Call call("cudaSetDevice");
     if (call.refused()) return call.error();
-    return call.done(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+    if (!emu::exists(device)) return call.done(cudaErrorInvalidDevice);
+    emu::current = device;
+    return call.done(cudaSuccess);
 }
 
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attr, int device)
 {
     Call call("cudaDeviceGetAttribute");
     if (call.refused()) return call.error();
-    if (device != 0) return call.done(cudaErrorInvalidDevice);
+    if (!emu::exists(device)) return call.done(cudaErrorInvalidDevice);
     if (!value || !emu::attribute(attr, value)) return call.done(cudaErrorInvalidValue);
     return call.done(cudaSuccess);
 }
@@ -106,7 +120,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device)
 {
     Call call("cudaGetDeviceProperties");
     if (call.refused()) return call.error();
-    if (device != 0) return call.done(cudaErrorInvalidDevice);
+    if (!emu::exists(device)) return call.done(cudaErrorInvalidDevice);
     if (!prop) return call.done(cudaErrorInvalidValue);
     emu::describe(prop);
     return call.done(cudaSuccess);
@@ -116,9 +130,9 @@ cudaError_t cudaDeviceGetPCIBusId(char *id, int nbytes, int device)
 {
     Call call("cudaDeviceGetPCIBusId");
     if (call.refused()) return call.error();
-    if (device != 0) return call.done(cudaErrorInvalidDevice);
+    if (!emu::exists(device)) return call.done(cudaErrorInvalidDevice);
     if (!id || nbytes < (int)sizeof "0000:00:00.0") return call.done(cudaErrorInvalidValue);
-    (void)snprintf(id, (size_t)nbytes, "0000:00:00.0");
+    (void)snprintf(id, (size_t)nbytes, "0000:%02x:00.0", device);
     return call.done(cudaSuccess);
 }
 
@@ -127,6 +141,7 @@ cudaError_t cudaDeviceSynchronize(void)
     Call call("cudaDeviceSynchronize");
     if (call.refused()) return call.error();
     emu::run_everything();
+    emu::shrink_pools();
     return call.done(cudaSuccess);
 }
 

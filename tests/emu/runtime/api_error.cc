@@ -19,7 +19,7 @@ Call::Call(const char *name) : hold_(runtime_mutex())
     if (error_ == cudaSuccess) error_ = sticky_error();
     if (fails_now(name) && error_ == cudaSuccess) {
         bool memory = !strncmp(name, "cudaMalloc", 10) || !strcmp(name, "cudaHostAlloc");
-        error_ = memory ? cudaErrorMemoryAllocation : cudaErrorUnknown;
+        error_ = memory ? cudaErrorMemoryAllocation : options().failure;
     }
     if (error_ != cudaSuccess) last = error_;
 }

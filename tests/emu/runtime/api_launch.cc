@@ -34,7 +34,7 @@ static cudaError_t check_launch(const Kernel &k, dim3 g, dim3 b, size_t dynamic)
 static cudaError_t launch(const void *function, dim3 g, dim3 b, void **args, size_t dynamic,
                           cudaStream_t stream)
 {
-    auto s = stream_of(stream);
+    auto s = stream_here(stream);
     if (!s) return cudaErrorInvalidResourceHandle;
     Kernel *k;
     cudaError_t e = find_kernel(function, &k);

@@ -4,9 +4,11 @@
 #include <cstdlib>
 #include <map>
 
-/* The type behind cudaMemPool_t. */
+/* The type behind cudaMemPool_t. What was freed in a stream can be had again at once, but goes back
+ * to the card only when the stream has come that far: until then its block lives. */
 struct CUmemPoolHandle_st {
-    emu::u64 release_threshold = 0, used = 0, used_high = 0, reserved_high = 0;
+    emu::u64 release_threshold = 0, used = 0, used_high = 0, live = 0;
+    emu::u64 reserved = 0, reserved_high = 0;
     int reuse[3] = { 1, 1, 1 };
 };
 
@@ -28,6 +30,7 @@ static std::map<cudaMemPool_t, bool> &pools()
 struct PoolBlock {
     cudaMemPool_t pool;
     u64 nbytes;
+    bool freed; /* in the order of a stream */
 };
 static std::map<void *, PoolBlock> &from_pools()
 {
@@ -35,38 +38,75 @@ static std::map<void *, PoolBlock> &from_pools()
     return *m;
 }
 
-static cudaError_t allocate(void **p, u64 nbytes)
+static cudaError_t allocate(void **p, u64 nbytes, bool reserved = false)
 {
     if (!p) return cudaErrorInvalidValue;
     *p = nullptr;
     if (!nbytes) return cudaSuccess;
-    *p = heap().take(nbytes);
+    *p = heap().take(nbytes, "", reserved);
     return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+/* Down to `keep`, as far as blocks do not live there. */
+static void shrink(cudaMemPool_t pool, u64 keep)
+{
+    keep = std::max(keep, pool->live);
+    if (pool->reserved <= keep) return;
+    heap().hold(-(s64)(pool->reserved - keep));
+    pool->reserved = keep;
+}
+
+void shrink_pools()
+{
+    for (auto &p : pools()) shrink(p.first, p.first->release_threshold);
+}
+
+static bool reserve_in(cudaMemPool_t pool, u64 nbytes)
+{
+    if (nbytes <= pool->reserved) return true;
+    if (nbytes - pool->reserved > heap().room()) return false;
+    heap().hold((s64)(nbytes - pool->reserved));
+    pool->reserved = nbytes;
+    pool->reserved_high = std::max(pool->reserved_high, nbytes);
+    return true;
 }
 
 /* Memory of a pool: what streams have not freed yet may have to be waited for. */
 static cudaError_t allocate_from(cudaMemPool_t pool, void **p, u64 nbytes, cudaStream_t s)
 {
     if (!stream_of(s)) return cudaErrorInvalidResourceHandle;
-    if (!pools().count(pool) || !nbytes) return cudaErrorInvalidValue;
-    cudaError_t e = allocate(p, nbytes);
-    if (e == cudaErrorMemoryAllocation) {
+    if (!p || !pools().count(pool) || !nbytes) return cudaErrorInvalidValue;
+    *p = nullptr;
+    if (!reserve_in(pool, pool->used + nbytes)) {
         run_everything();
-        e = allocate(p, nbytes);
+        shrink_pools();
+        if (!reserve_in(pool, pool->used + nbytes)) return cudaErrorMemoryAllocation;
     }
+    cudaError_t e = allocate(p, nbytes, true);
     if (e != cudaSuccess) return e;
-    from_pools()[*p] = { pool, nbytes };
+    from_pools()[*p] = { pool, nbytes, false };
+    heap().hold(-(s64)nbytes);
+    pool->live += nbytes;
     pool->used += nbytes;
     pool->used_high = std::max(pool->used_high, pool->used);
-    pool->reserved_high = std::max(pool->reserved_high, pool->used);
     return e;
+}
+
+static void free_in_order(void *p)
+{
+    auto i = from_pools().find(p);
+    if (i == from_pools().end() || i->second.freed) return;
+    i->second.freed = true;
+    i->second.pool->used -= i->second.nbytes;
 }
 
 static void forget_pool_block(void *p)
 {
     auto i = from_pools().find(p);
     if (i == from_pools().end()) return;
-    i->second.pool->used -= i->second.nbytes;
+    free_in_order(p);
+    i->second.pool->live -= i->second.nbytes;
+    heap().hold((s64)i->second.nbytes);
     from_pools().erase(i);
 }
 
@@ -136,6 +176,7 @@ cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
     if (!stream) return call.done(cudaErrorInvalidResourceHandle);
     if (!p) return call.done(cudaSuccess);
     if (!is_allocation(p)) return call.done(cudaErrorInvalidValue);
+    free_in_order(p);
     put(stream, { "cudaFreeAsync",
                   [p] {
                       if (!is_allocation(p)) violation("cudaFreeAsync: %p was freed before", p);
@@ -153,7 +194,7 @@ cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
     if (call.refused()) return call.error();
     if (!free || !total) return call.done(cudaErrorInvalidValue);
     *total = options().memory;
-    *free = *total - std::min<size_t>(heap().used(), *total);
+    *free = heap().room();
     return call.done(cudaSuccess);
 }
 
@@ -161,7 +202,7 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device)
 {
     Call call("cudaDeviceGetDefaultMemPool");
     if (call.refused()) return call.error();
-    if (device != 0) return call.done(cudaErrorInvalidDevice);
+    if (device < 0 || device >= options().devices) return call.done(cudaErrorInvalidDevice);
     if (!pool) return call.done(cudaErrorInvalidValue);
     *pool = default_pool();
     return call.done(cudaSuccess);
@@ -172,7 +213,8 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps
     Call call("cudaMemPoolCreate");
     if (call.refused()) return call.error();
     bool fits = pool && props && props->allocType == cudaMemAllocationTypePinned &&
-                props->location.type == cudaMemLocationTypeDevice && props->location.id == 0;
+                props->location.type == cudaMemLocationTypeDevice && props->location.id >= 0 &&
+                props->location.id < options().devices;
     if (!fits) return call.done(cudaErrorInvalidValue);
     *pool = new CUmemPoolHandle_st;
     pools()[*pool] = true;
@@ -184,15 +226,18 @@ cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool)
     Call call("cudaMemPoolDestroy");
     if (call.refused()) return call.error();
     if (pool == default_pool() || !pools().count(pool)) return call.done(cudaErrorInvalidValue);
+    shrink(pool, 0);
     pools().erase(pool); /* its memory lives on until it is freed, and the counts with it */
     return call.done(cudaSuccess);
 }
 
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t)
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep)
 {
     Call call("cudaMemPoolTrimTo");
     if (call.refused()) return call.error();
-    return call.done(pools().count(pool) ? cudaSuccess : cudaErrorInvalidValue);
+    if (!pools().count(pool)) return call.done(cudaErrorInvalidValue);
+    shrink(pool, keep);
+    return call.done(cudaSuccess);
 }
 
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr attr, void *value)
@@ -207,7 +252,8 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr att
                attr <= cudaMemPoolReuseAllowInternalDependencies) {
         pool->reuse[attr - cudaMemPoolReuseFollowEventDependencies] = *(int *)value != 0;
     } else if (high && *(u64 *)value == 0) {
-        (attr == cudaMemPoolAttrUsedMemHigh ? pool->used_high : pool->reserved_high) = pool->used;
+        if (attr == cudaMemPoolAttrUsedMemHigh) pool->used_high = pool->used;
+        else pool->reserved_high = pool->reserved;
     } else {
         return call.done(cudaErrorInvalidValue);
     }
@@ -226,7 +272,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr att
         *(int *)value = pool->reuse[attr - cudaMemPoolReuseFollowEventDependencies];
         break;
     case cudaMemPoolAttrReleaseThreshold: *(u64 *)value = pool->release_threshold; break;
-    case cudaMemPoolAttrReservedMemCurrent:
+    case cudaMemPoolAttrReservedMemCurrent: *(u64 *)value = pool->reserved; break;
     case cudaMemPoolAttrUsedMemCurrent: *(u64 *)value = pool->used; break;
     case cudaMemPoolAttrReservedMemHigh: *(u64 *)value = pool->reserved_high; break;
     case cudaMemPoolAttrUsedMemHigh: *(u64 *)value = pool->used_high; break;

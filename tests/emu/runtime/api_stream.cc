@@ -40,7 +40,7 @@ static cudaError_t record(cudaEvent_t handle, cudaStream_t stream)
 {
     Event *e = event_of(handle);
     auto s = stream_of(stream);
-    if (!e || !s) return cudaErrorInvalidResourceHandle;
+    if (!e || !s || (stream && s->device != e->device)) return cudaErrorInvalidResourceHandle;
     auto time = e->time = std::make_shared<u64>(0);
     put(s, { "cudaEventRecord", [time] { *time = made_up_time(); }, false, {} });
     e->recorded = true;
@@ -113,6 +113,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     auto stream = stream_of(s);
     if (!stream) return call.done(cudaErrorInvalidResourceHandle);
     run_stream(stream);
+    shrink_pools();
     return call.done(cudaSuccess);
 }
 
@@ -180,6 +181,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     Event *event = event_of(e);
     if (!event) return call.done(cudaErrorInvalidResourceHandle);
     if (event->recorded) run_until(event->at);
+    shrink_pools();
     return call.done(cudaSuccess);
 }
 

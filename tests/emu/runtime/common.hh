@@ -31,11 +31,13 @@ enum class Sched : u8 { Forward, Reverse, Random };
 
 /* PE_EMU_*, read once. Tests may change them between launches. */
 struct Options {
-    int cc = 90;      /* PE_EMU_CC: compute capability, times ten */
-    u64 memory;       /* PE_EMU_MEM: bytes of device memory */
-    int devices = 1;  /* PE_EMU_DEVICES */
-    bool old_driver;  /* PE_EMU_DRIVER=old */
-    bool race = true; /* PE_EMU_RACE */
+    int cc = 90;         /* PE_EMU_CC: compute capability, times ten */
+    u64 memory;          /* PE_EMU_MEM: bytes of device memory */
+    int devices = 1;     /* PE_EMU_DEVICES */
+    cudaError_t failure; /* PE_EMU_ERROR: what calls say that PE_EMU_FAIL names */
+    bool reuse;          /* PE_EMU_REUSE: freed addresses are handed out again at once */
+    bool old_driver;     /* PE_EMU_DRIVER=old */
+    bool race = true;    /* PE_EMU_RACE */
     int init = 1; /* PE_EMU_INIT: 1 finds loads of bytes that were never written, 2 copies too */
     Sched sched;  /* PE_EMU_SCHED */
     u64 seed = 1; /* PE_EMU_SEED */
@@ -60,6 +62,9 @@ void report(cudaError_t code, const std::string &text);
 /* The error of this process that no call clears, and the last one of this thread. */
 cudaError_t sticky_error();
 void forget_errors(); /* for tests and cudaDeviceReset */
+
+/* The device of this thread. They share one memory; streams and events belong to one of them. */
+int current_device();
 
 /* One lock for all of the runtime's state. Recursive: calls use each other. */
 std::recursive_mutex &runtime_mutex();

@@ -87,9 +87,10 @@ static u64 pages_nbytes(const Allocation &a)
 /* Fresh addresses, until many were freed or there are none; then those freed the longest ago. */
 u64 Heap::place(u64 nbytes)
 {
+    const size_t kept = options().reuse ? 0 : KEPT;
     u64 need = align_up(nbytes + ALIGN, PAGE) + GAP;
     bool fresh = top_ + need <= base_ + span_;
-    for (auto i = oldest_.begin(); i != oldest_.end() && (!fresh || freed_.size() > KEPT); i++) {
+    for (auto i = oldest_.begin(); i != oldest_.end() && (!fresh || freed_.size() > kept); i++) {
         auto f = freed_.find(*i);
         if (pages_nbytes(f->second) + GAP < need) continue;
         u64 at = f->first;
@@ -103,10 +104,16 @@ u64 Heap::place(u64 nbytes)
     return at;
 }
 
-void *Heap::take(u64 nbytes, const std::string &variable)
+u64 Heap::room() const
+{
+    s64 left = (s64)options().memory - (s64)used_ - held_;
+    return left > 0 ? (u64)left : 0;
+}
+
+void *Heap::take(u64 nbytes, const std::string &variable, bool reserved)
 {
     bool counts = variable.empty();
-    if (counts && nbytes > options().memory - std::min(used_, options().memory)) return nullptr;
+    if (counts && !reserved && nbytes > room()) return nullptr;
     u64 at = place(nbytes);
     if (!at) return nullptr;
     open();

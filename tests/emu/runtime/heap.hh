@@ -26,9 +26,10 @@ class Heap
     Heap();
     Heap(const Heap &) = delete;
 
-    /* NULL when the limit does not allow it. Variables do not count against the limit. Fresh
-     * memory is 0xff and not written. Alignment is 256 and, on purpose, rarely more. */
-    void *take(u64 nbytes, const std::string &variable = "");
+    /* NULL when the limit does not allow it. Variables do not count against the limit, nor does
+     * what a pool has reserved. Fresh memory is 0xff and not written. Alignment is 256 and, on
+     * purpose, rarely more. */
+    void *take(u64 nbytes, const std::string &variable = "", bool reserved = false);
     bool give(void *p); /* false when p is not the start of a live allocation */
 
     const Allocation *covering(u64 at, u64 nbytes) const; /* NULL when no live one covers it */
@@ -41,9 +42,11 @@ class Heap
 
     u64 base() const { return base_; }
     u64 span() const { return span_; }
-    u64 used() const { return used_; }        /* bytes, without variables */
-    u64 count() const { return count_; }      /* allocations, without variables */
-    u64 high() const { return top_ - base_; } /* no byte above it was ever handed out */
+    u64 used() const { return used_; }         /* bytes, without variables */
+    u64 room() const;                          /* bytes of the card that nothing holds */
+    void hold(s64 nbytes) { held_ += nbytes; } /* pools: more, or less, that no block uses */
+    u64 count() const { return count_; }       /* allocations, without variables */
+    u64 high() const { return top_ - base_; }  /* no byte above it was ever handed out */
 
     /* Device code and copies run between open() and close(); they nest. */
     void open();
@@ -55,6 +58,7 @@ class Heap
     u8 *state_;
     int depth_ = 0;
     u64 used_ = 0, count_ = 0, numbers_ = 0;
+    s64 held_ = 0; /* what pools have reserved, less their blocks that live */
     std::map<u64, Allocation> live_;
     std::map<u64, Allocation> freed_; /* not reused yet, by address */
     std::deque<u64> oldest_;          /* addresses in freed_, first freed first */

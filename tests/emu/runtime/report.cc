@@ -68,7 +68,9 @@ static Options from_environment()
     Options o = {};
     o.cc = (int)number("PE_EMU_CC", 90, 129);
     o.memory = number("PE_EMU_MEM", (u64)1 << 30, (u64)1 << 36, true);
-    o.devices = (int)number("PE_EMU_DEVICES", 1, 1);
+    o.devices = (int)number("PE_EMU_DEVICES", 1, 16);
+    o.failure = (cudaError_t)number("PE_EMU_ERROR", cudaErrorUnknown, cudaErrorApiFailureBase);
+    o.reuse = on("PE_EMU_REUSE", false);
     o.race = on("PE_EMU_RACE", true);
     o.init = (int)number("PE_EMU_INIT", 1, 2);
     o.stats = on("PE_EMU_STATS", false);

@@ -34,9 +34,16 @@ std::shared_ptr<Stream> stream_of(cudaStream_t s)
     return i == streams().named.end() ? nullptr : i->second;
 }
 
+std::shared_ptr<Stream> stream_here(cudaStream_t handle)
+{
+    auto s = stream_of(handle);
+    return s && (s == streams().legacy || s->device == current_device()) ? s : nullptr;
+}
+
 cudaStream_t make_stream(bool blocking, int priority)
 {
     auto s = std::make_shared<Stream>();
+    s->device = current_device();
     s->blocking = blocking;
     s->priority = priority;
     cudaStream_t handle = (cudaStream_t)s.get();
@@ -167,7 +174,7 @@ cudaError_t enqueue(cudaStream_t handle, const char *what, std::function<void()>
 {
     std::lock_guard<std::recursive_mutex> hold(runtime_mutex());
     if (sticky_error() != cudaSuccess) return sticky_error();
-    auto s = stream_of(handle);
+    auto s = stream_here(handle);
     if (!s) return cudaErrorInvalidResourceHandle;
     put(s, { what, std::move(work), true, {} });
     return cudaSuccess;

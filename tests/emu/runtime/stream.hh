@@ -31,6 +31,7 @@ struct Work {
  * comes after all work that blocking streams have, and work put into these after all of its.
  * Streams made with cudaStreamNonBlocking have no part in that. */
 struct Stream {
+    int device = 0;
     bool blocking = true;
     int priority = 0;
     std::deque<Work> queue;
@@ -41,6 +42,7 @@ struct Stream {
 };
 
 struct Event {
+    int device = current_device();
     bool timed = true;
     bool recorded = false;
     Place at;
@@ -50,6 +52,9 @@ struct Event {
 
 /* The stream of a handle; NULL when there is none. 0 and cudaStreamLegacy are the default one. */
 std::shared_ptr<Stream> stream_of(cudaStream_t s);
+/* NULL, too, where a stream belongs to another device than the thread's: what may not be launched.
+ */
+std::shared_ptr<Stream> stream_here(cudaStream_t s);
 cudaStream_t make_stream(bool blocking, int priority);
 /* Ends a stream. Work that it still has is a violation and is dropped. */
 void end_stream(cudaStream_t s);

@@ -42,6 +42,13 @@ static void the_limit_holds()
     finish("the_limit_holds");
 }
 
+static size_t free_bytes()
+{
+    size_t available = 0, total = 0;
+    CALL(cudaMemGetInfo(&available, &total));
+    return available;
+}
+
 static void pools()
 {
     cudaMemPool_t pool, other;
@@ -69,7 +76,22 @@ static void pools()
     EXPECT(value == 50 * MIB);
     CALL(cudaFreeAsync(q, s));
     CALL(cudaStreamSynchronize(s));
+    CALL(cudaMemPoolTrimTo(pool, 0));
+    value = 20 * MIB; /* of 30 freed it keeps so much after a wait, and all of it before */
+    CALL(cudaMemPoolSetAttribute(other, cudaMemPoolAttrReleaseThreshold, &value));
+    CALL(cudaMallocFromPoolAsync(&p, 30 * MIB, other, s));
+    CALL(cudaFreeAsync(p, s));
     CALL(cudaMemPoolTrimTo(other, 0));
+    EXPECT(free_bytes() == 34 * MIB);
+    CALL(cudaMallocFromPoolAsync(&p, 25 * MIB, other, s)); /* the same bytes, in order */
+    EXPECT(free_bytes() == 34 * MIB);
+    CALL(cudaFreeAsync(p, s));
+    CALL(cudaStreamSynchronize(s));
+    CALL(cudaMemPoolGetAttribute(other, cudaMemPoolAttrReservedMemCurrent, &value));
+    EXPECT(value == 20 * MIB && free_bytes() == 44 * MIB);
+    EXPECT(cudaMalloc(&p, 50 * MIB) == cudaErrorMemoryAllocation);
+    CALL(cudaMemPoolTrimTo(other, 0));
+    EXPECT(free_bytes() == 64 * MIB);
     CALL(cudaMemPoolDestroy(other));
     EXPECT(cudaMemPoolTrimTo(other, 0) == cudaErrorInvalidValue);
     EXPECT(cudaMallocFromPoolAsync(&p, 4, other, s) == cudaErrorInvalidValue);
