@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,6 +186,42 @@ static void test_taken_meanwhile(void **state)
     assert_int_equal(scratch_count(folder), 1);
 }
 
+/* Somebody takes the temporary away before it gets its name. */
+static void test_temporary_gone(void **state)
+{
+    (void)state;
+    for (int replace = 0; replace < 2; replace++) {
+        pe_error err = { 0 };
+        pe_outdir *d = open_out("out", replace);
+        char command[4200];
+        snprintf(command, sizeof command, "rmdir '%s'/* '%s'/.[!.]* 2>/dev/null", folder, folder);
+        (void)!system(command);
+        assert_int_equal(scratch_count(folder), 0);
+        assert_int_equal(pe_outdir_commit(d, &err), PE_E_NOTFOUND);
+        assert_non_null(strstr(err.text, "out: renaming the finished output to it"));
+        assert_int_equal(scratch_count(folder), 0);
+    }
+}
+
+/* Signals find every open output in a table of fixed size; one more is refused whole. */
+static void test_many(void **state)
+{
+    enum { MOST = 64 };
+    (void)state;
+    pe_error err = { 0 };
+    pe_outdir *open[MOST], *more = NULL;
+    char name[32];
+    for (int i = 0; i < MOST; i++) {
+        snprintf(name, sizeof name, "out%d", i);
+        open[i] = open_out(name, false);
+    }
+    assert_int_equal(pe_outdir_open(&more, scratch_path(folder, "more"), false, &err), PE_E_NOMEM);
+    assert_non_null(strstr(err.text, "more than 64 outputs"));
+    assert_int_equal(scratch_count(folder), MOST);
+    for (int i = 0; i < MOST; i++) pe_outdir_abort(open[i]);
+    assert_int_equal(scratch_count(folder), 0);
+}
+
 static void test_failed_write(void **state)
 {
     (void)state;
@@ -283,9 +320,10 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
     const struct CMUnitTest tests[] = {
-        T(test_commit),       T(test_abort),   T(test_bad_names),
-        T(test_refused),      T(test_replace), T(test_taken_meanwhile),
-        T(test_failed_write), T(test_signals), T(test_create_after_abort_all),
+        T(test_commit),         T(test_abort),   T(test_bad_names),
+        T(test_refused),        T(test_replace), T(test_taken_meanwhile),
+        T(test_failed_write),   T(test_signals), T(test_create_after_abort_all),
+        T(test_temporary_gone), T(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
