@@ -35,7 +35,7 @@ check too-small-says says "$TMP/err" "--max-vram"
 check too-small-line one_line "$TMP/err"
 # what is lent for a call counts, by pe's own measure and by the card's: with all that was used it runs,
 # with a byte less it does not, and what the pool keeps is had back
-bench=("$BIN/pe-bench" $model --device emu --batch 1 --length 16 --repeats 1 --warmup 1 --json)
+bench=("$BIN/pe-bench" "$model" --device emu --batch 1 --length 16 --repeats 1 --warmup 1 --json)
 within() { # limit, its bytes, precision
     local peak held
     PE_EMU_STATS=1 code_of 0 "${bench[@]}" --max-vram "$1" --precision "$3" || return 1
