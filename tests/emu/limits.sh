@@ -33,13 +33,17 @@ PE_EMU_FAIL=${twice%,*} check not-halved-by-the-card with_memory 64M 1 1
 check too-small code_of 6 "${run[@]}" --max-vram 2M
 check too-small-says says "$TMP/err" "--max-vram"
 check too-small-line one_line "$TMP/err"
-# what is lent for a call counts, and what the pool keeps of that is had back
+# what is lent for a call counts, by pe's own measure and by the card's: with all that was used it runs,
+# with a byte less it does not, and what the pool keeps is had back
+bench=("$BIN/pe-bench" "$model" --device emu --batch 1 --length 16 --repeats 1 --warmup 1 --json)
 within() { # limit, its bytes, precision
-    local peak
-    code_of 0 "$BIN/pe-bench" $model --device emu --max-vram "$1" --precision "$3" --batch 1 --length 16 --repeats 1 \
-        --warmup 1 --json || return 1
+    local peak held
+    PE_EMU_STATS=1 code_of 0 "${bench[@]}" --max-vram "$1" --precision "$3" || return 1
     peak=$(grep -oE '"peak_device":[0-9]+' "$TMP/out" | cut -d : -f 2)
-    [ "$peak" -gt $(($2 / 2)) ] && [ "$peak" -le "$2" ] || { echo "# $peak bytes of $2"; return 1; }
+    held=$(sed -n 's/^emu: at most \([0-9]*\) bytes.*/\1/p' "$TMP/err")
+    [ "$peak" -gt $(($2 / 2)) ] && [ "$held" -ge "$peak" ] && [ "$held" -le "$2" ] || { echo "# $peak, $held bytes of $2"; return 1; }
+    code_of 0 "${bench[@]}" --max-vram "$peak" --precision "$3" &&
+        code_of 6 "${bench[@]}" --max-vram $((peak - 1)) --precision "$3" && says "$TMP/err" "workspace"
 }
 check within-f32 within 13M 13631488 f32
 check within-bf16 within 9M 9437184 bf16

@@ -149,8 +149,8 @@ cudaError_t cudaFree(void *p)
     if (!p) return call.done(cudaSuccess);
     run_everything();
     if (!is_allocation(p)) return call.done(cudaErrorInvalidValue);
+    heap().give(p); /* first, or it would count twice */
     forget_pool_block(p);
-    heap().give(p);
     return call.done(cudaSuccess);
 }
 
@@ -180,8 +180,8 @@ cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
     put(stream, { "cudaFreeAsync",
                   [p] {
                       if (!is_allocation(p)) violation("cudaFreeAsync: %p was freed before", p);
+                      heap().give(p); /* first, or it would count twice */
                       forget_pool_block(p);
-                      heap().give(p);
                   },
                   false,
                   {} });

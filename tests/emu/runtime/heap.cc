@@ -49,6 +49,12 @@ static void on_segv(int number, siginfo_t *info, void *context)
     }
 }
 
+static void print_most()
+{
+    fprintf(stderr, "emu: at most %llu bytes of device memory\n",
+            (unsigned long long)heap().most());
+}
+
 Heap::Heap()
 {
     span_ = 4 * options().memory + ((u64)1 << 30);
@@ -66,6 +72,7 @@ Heap::Heap()
     action.sa_sigaction = on_segv;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
     sigaction(SIGSEGV, &action, &before);
+    if (options().stats) atexit(print_most);
 }
 
 Heap &heap()
@@ -110,6 +117,12 @@ u64 Heap::room() const
     return left > 0 ? (u64)left : 0;
 }
 
+void Heap::hold(s64 nbytes)
+{
+    held_ += nbytes;
+    note_most();
+}
+
 void *Heap::take(u64 nbytes, const std::string &variable, bool reserved)
 {
     bool counts = variable.empty();
@@ -125,6 +138,7 @@ void *Heap::take(u64 nbytes, const std::string &variable, bool reserved)
     if (counts) {
         used_ += nbytes;
         count_++;
+        if (!reserved) note_most(); /* else the pool noted it */
     }
     return (void *)at;
 }

@@ -3,6 +3,7 @@
 #ifndef PE_TESTS_EMU_HEAP_HH
 #define PE_TESTS_EMU_HEAP_HH
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -42,11 +43,12 @@ class Heap
 
     u64 base() const { return base_; }
     u64 span() const { return span_; }
-    u64 used() const { return used_; }         /* bytes, without variables */
-    u64 room() const;                          /* bytes of the card that nothing holds */
-    void hold(s64 nbytes) { held_ += nbytes; } /* pools: more, or less, that no block uses */
-    u64 count() const { return count_; }       /* allocations, without variables */
-    u64 high() const { return top_ - base_; }  /* no byte above it was ever handed out */
+    u64 used() const { return used_; }        /* bytes, without variables */
+    u64 room() const;                         /* bytes of the card that nothing holds */
+    void hold(s64 nbytes);                    /* pools: more, or less, that no block uses */
+    u64 most() const { return most_; }        /* bytes of the card that were held at once so far */
+    u64 count() const { return count_; }      /* allocations, without variables */
+    u64 high() const { return top_ - base_; } /* no byte above it was ever handed out */
 
     /* Device code and copies run between open() and close(); they nest. */
     void open();
@@ -57,7 +59,8 @@ class Heap
     u64 base_, span_, top_;
     u8 *state_;
     int depth_ = 0;
-    u64 used_ = 0, count_ = 0, numbers_ = 0;
+    void note_most() { most_ = std::max(most_, options().memory - room()); }
+    u64 used_ = 0, count_ = 0, numbers_ = 0, most_ = 0;
     s64 held_ = 0; /* what pools have reserved, less their blocks that live */
     std::map<u64, Allocation> live_;
     std::map<u64, Allocation> freed_; /* not reused yet, by address */
