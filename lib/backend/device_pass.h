@@ -62,6 +62,10 @@ typedef struct pe_device_pass {
     pe_status (*observe)(pe_queue *q, const pe_observe_call *c, pe_error *err);
     pe_status (*quantize)(int8_t *codes, const pe_resident *r, const pe_backend *b,
                           const float *scale, pe_error *err);
+    /* error[i]: squared error of x[n] rounded to scale[i], of codes to +-127 (pe_range_mse). All of
+     * it host memory. */
+    pe_status (*clip_errors)(pe_queue *q, double *error, const double *scale, size_t nscales,
+                             const float *x, size_t n, pe_error *err);
 } pe_device_pass;
 
 #endif

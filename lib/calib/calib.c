@@ -35,6 +35,7 @@ struct pe_calib {
     int32_t *ids, *type_ids;
     uint32_t *row_begin;
     size_t nrows, ntokens, token_cap, ntruncated;
+    pe_queue *queue;  /* of the model's context; NULL before the first row */
     pe_status failed; /* in the tap, where nothing can be returned */
     pe_error why;
 };
@@ -145,6 +146,7 @@ static void on_input(void *user, const pe_linear *l, const float *x, size_t ldx,
     pe_calib *c = user;
     watched *w = c->failed ? NULL : watch(c, l);
 
+    c->queue = q;
     if (w == NULL) return;
     if (q->backend->host) pe_observer_add(&w->seen, x, ldx, m);
     else c->failed = pe_observer_add_device(&w->seen, x, ldx, m, q, &c->why);
@@ -189,9 +191,10 @@ static pe_status name_layers(pe_calib *c, pe_error *err)
     if (c->layers == NULL) return pe_fail_nomem(err, "calibration", 0);
     for (size_t i = 0; i < c->nwatched; i++) {
         watched *w = &c->watched[i];
-        float clip = pe_observer_clip(&w->seen, &c->rule);
+        float clip;
+        pe_status st = pe_observer_clip(&clip, &w->seen, &c->rule, c->queue, err);
 
-        if (clip < 0) return pe_fail_nomem(err, "calibration", 0);
+        if (st) return st;
         for (int p = 0; p < w->linear->nparts; p++) {
             pe_calib_layer *l = &c->layers[c->nlayers];
 

@@ -173,26 +173,59 @@ pe_status pe_observer_add_device(pe_observer *o, const float *x, size_t ldx, siz
     return st;
 }
 
-/* Evenly spread values of the sample. */
-static float mse_clip(const pe_observer *o, float absmax)
-{
-    size_t n = o->nsample * o->k, step = n / MSE_VALUES + 1, count = 0;
-    float *x = malloc((n / step + 1) * sizeof *x);
-    int i;
+/* ---- clips ----------------------------------------------------------------------------------- */
 
-    if (x == NULL) return -1;
-    for (size_t at = 0; at < n; at += step) x[count++] = o->sample[at];
-    i = pe_range_mse(NULL, x, count, absmax, 127);
-    free(x);
-    return pe_mse_clip(i, absmax);
+/* Evenly spread values of the sample, from malloc; *n of them. */
+static float *spread_values(size_t *n, const pe_observer *o)
+{
+    size_t all = o->nsample * o->k, step = all / MSE_VALUES + 1;
+    float *x = malloc((all / step + 1) * sizeof *x);
+
+    *n = 0;
+    for (size_t at = 0; x != NULL && at < all; at += step) x[(*n)++] = o->sample[at];
+    return x;
 }
 
-float pe_observer_clip(pe_observer *o, const pe_range_rule *rule)
+static pe_status find_clip_there(int *at, const float *x, size_t n, float absmax, pe_queue *q,
+                                 pe_error *err)
+{
+    const pe_plugin *plugin = pe_plugin_of(q->backend);
+    double error[PE_MSE_CLIPS], scale[PE_MSE_CLIPS];
+    pe_status st;
+
+    if (plugin == NULL || plugin->pass->clip_errors == NULL)
+        return pe_backend_missing(q->backend, "clip_errors", err);
+    for (int i = 0; i < PE_MSE_CLIPS; i++) scale[i] = pe_mse_scale(i, absmax, 127);
+    st = plugin->pass->clip_errors(q, error, scale, PE_MSE_CLIPS, x, n, err);
+    if (!st) *at = pe_mse_least(error);
+    return st;
+}
+
+static pe_status mse_clip(float *clip, const pe_observer *o, float absmax, pe_queue *q,
+                          pe_error *err)
+{
+    size_t n;
+    float *x = spread_values(&n, o);
+    pe_status st = PE_OK;
+    int at = 0;
+
+    if (x == NULL) return pe_fail_nomem(err, "calibration", n * sizeof *x);
+    if (q == NULL || q->backend->host) at = pe_range_mse(NULL, x, n, absmax, 127);
+    else if (absmax > 0) st = find_clip_there(&at, x, n, absmax, q, err);
+    free(x);
+    *clip = pe_mse_clip(at, absmax);
+    return st;
+}
+
+pe_status pe_observer_clip(float *clip, pe_observer *o, const pe_range_rule *rule, pe_queue *q,
+                           pe_error *err)
 {
     float absmax = fmaxf(-o->lo, o->hi);
 
-    if (o->ntokens == 0) return 0;
+    *clip = o->ntokens == 0 ? 0 : absmax;
+    if (o->ntokens == 0) return PE_OK;
+    if (rule->kind == PE_RANGE_MSE) return mse_clip(clip, o, absmax, q, err);
     if (rule->kind == PE_RANGE_PERCENTILE)
-        return (float)pe_range_percentile(o->top, o->ntop, rule->percentile, o->ntokens * o->k);
-    return rule->kind == PE_RANGE_MSE ? mse_clip(o, absmax) : absmax;
+        *clip = (float)pe_range_percentile(o->top, o->ntop, rule->percentile, o->ntokens * o->k);
+    return PE_OK;
 }

@@ -34,7 +34,9 @@ void pe_observer_add(pe_observer *o, const float *x, size_t ldx, size_t m);
 /* The same of tokens in the memory of q's device; the observer is then as if they had been here. */
 pe_status pe_observer_add_device(pe_observer *o, const float *x, size_t ldx, size_t m, pe_queue *q,
                                  pe_error *err);
-/* Magnitude that a static range should reach; after the last token. */
-float pe_observer_clip(pe_observer *o, const pe_range_rule *rule);
+/* Magnitude that a static range should reach; after the last token. q: of the device that finds the
+ * errors of clips, NULL or the host's: found here. PE_E_NOMEM, what the device says. */
+pe_status pe_observer_clip(float *clip, pe_observer *o, const pe_range_rule *rule, pe_queue *q,
+                           pe_error *err);
 
 #endif

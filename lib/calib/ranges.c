@@ -98,19 +98,32 @@ static double clip_error(const float *x, size_t n, double scale, double qmax)
     return sum;
 }
 
-int pe_range_mse(double *error, const float *x, size_t n, float absmax, float qmax)
+double pe_mse_scale(int i, float absmax, float qmax)
 {
-    double best = absmax > 0 ? INFINITY : 0;
+    return (1 - 0.01 * i) * (double)absmax / (double)qmax;
+}
+
+int pe_mse_least(const double error[PE_MSE_CLIPS])
+{
+    double best = INFINITY;
     int at = 0;
 
-    for (int i = 0; absmax > 0 && i < PE_MSE_CLIPS; i++) {
-        double e = clip_error(x, n, (1 - 0.01 * i) * (double)absmax / (double)qmax, (double)qmax);
-
-        if (e < best) {
-            best = e;
-            at = i;
-        }
+    for (int i = 0; i < PE_MSE_CLIPS; i++) {
+        if (!(error[i] < best)) continue;
+        best = error[i];
+        at = i;
     }
-    if (error != NULL) *error = best;
+    return at;
+}
+
+int pe_range_mse(double *error, const float *x, size_t n, float absmax, float qmax)
+{
+    double each[PE_MSE_CLIPS] = { 0 };
+    int at;
+
+    for (int i = 0; absmax > 0 && i < PE_MSE_CLIPS; i++)
+        each[i] = clip_error(x, n, pe_mse_scale(i, absmax, qmax), (double)qmax);
+    at = pe_mse_least(each);
+    if (error != NULL) *error = each[at];
     return at;
 }

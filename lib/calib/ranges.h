@@ -23,5 +23,9 @@ double pe_range_percentile(float *top, size_t ntop, double p, uint64_t n);
 #define PE_MSE_CLIPS 80
 int pe_range_mse(double *error, const float *x, size_t n, float absmax, float qmax);
 float pe_mse_clip(int i, float absmax);
+/* What pe_range_mse is made of, where something else finds the errors: the i-th scale, and the
+ * first of the least errors (0: there is none below infinity). */
+double pe_mse_scale(int i, float absmax, float qmax);
+int pe_mse_least(const double error[PE_MSE_CLIPS]);
 
 #endif

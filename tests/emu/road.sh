@@ -76,7 +76,7 @@ calibrate() { # name, rows, how ranges are found: ranges and codes of both devic
         grep -E '\.weight(_scale)?"' "$TMP/$device-$1/pe-report.json" >"$TMP/$device-codes" # digests
     done
 }
-for how in st:16:absmax pc:4:percentile:99.9; do
+for how in st:16:absmax pc:4:percentile:99.9 ms:4:mse; do
     rows=${how#*:} name=${how%%:*}
     check calibrate-$name calibrate $name "${rows%%:*}" "${how#*:*:}"
     check calibrated-$name-codes cmp "$TMP/cpu-codes" "$TMP/gpu-codes"

@@ -374,6 +374,28 @@ static pe_status pass_observe(pe_queue *q, const pe_observe_call *c, pe_error *e
     return PE_OK;
 }
 
+static pe_status pass_clip_errors(pe_queue *q, double *error, const double *scale, size_t nscales,
+                                  const float *x, size_t n, pe_error *err)
+{
+    pass p = { .q = *q, .d = pe_cuda_of(q->backend), .s = pe_cuda_stream(q), .what = "clips" };
+    size_t nbytes = nscales * sizeof *scale;
+    double *sums = NULL, *scales = NULL;
+    float *values = NULL;
+    pe_status st = borrow(&sums, &p, nbytes, err);
+    if (!st) st = borrow(&scales, &p, nbytes, err);
+    if (!st) st = borrow(&values, &p, n * sizeof *x, err);
+    if (!st) st = pe_cuda_upload(q, scales, scale, nbytes, err);
+    if (!st) st = pe_cuda_upload(q, values, x, n * sizeof *x, err);
+    if (!st) st = check(&p, cudaMemsetAsync(sums, 0, nbytes, p.s), err);
+    if (!st) st = check(&p, pe_cu_mse(sums, scales, nscales, values, n, 1, p.s), err);
+    if (!st) st = pe_cuda_download(q, error, sums, nbytes, err);
+    pe_cuda_return(values, &p.q);
+    pe_cuda_return(scales, &p.q);
+    pe_cuda_return(sums, &p.q);
+    pe_status waited = pe_cuda_sync(q, st ? NULL : err);
+    return st ? st : waited;
+}
+
 const pe_device_pass pe_cuda_pass = {
     .struct_size = sizeof(pe_device_pass),
     .make = pass_make,
@@ -386,4 +408,5 @@ const pe_device_pass pe_cuda_pass = {
     .absmax_rows = pass_absmax_rows,
     .observe = pass_observe,
     .quantize = pass_quantize,
+    .clip_errors = pass_clip_errors,
 };
