@@ -27,8 +27,7 @@
 typedef enum pe_act {
     PE_ACT_NONE,
     PE_ACT_GELU_ERF,
-    PE_ACT_GELU_CODES, /* the erf form within 1.4e-4: where nobody sees more than int8 codes of it
-                        */
+    PE_ACT_GELU_CODES, /* the erf form within 1.3e-4, for what is seen as int8 codes only */
     PE_ACT_GELU_TANH,
     PE_ACT_RELU,
     PE_ACT_TANH

@@ -3,8 +3,8 @@
 ifndef NVCC
 NVCC := $(firstword $(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME))) $(shell command -v nvcc 2>/dev/null))
 endif
-ifndef CUDA_HOME
-CUDA_HOME := $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC) 2>/dev/null)))
+ifeq ($(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME))),)
+override CUDA_HOME := $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC) 2>/dev/null)))
 endif
 # Empty where one of the two is missing.
 CUDA_TOOLKIT := $(if $(and $(NVCC),$(wildcard $(CUDA_HOME)/include/cublasLt.h)),$(CUDA_HOME))

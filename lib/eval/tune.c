@@ -131,6 +131,15 @@ static pe_status time_form(double *us, tuner *t, trial *x, size_t m, pe_error *e
     return st;
 }
 
+/* What comes after the first copy of each form; false: there was nothing. */
+static bool fewer_copies(trial *x, const pe_backend *b)
+{
+    bool had = false;
+    for (pe_form f = 0; f < PE_NFORMS; f++)
+        for (; x->ncopies[f] > 1; had = true) b->release(b, x->copies[f][--x->ncopies[f]]);
+    return had;
+}
+
 static size_t most_scratch(const pe_linear *l, const pe_backend *b, pe_pool *pool)
 {
     size_t most = 0;
@@ -221,6 +230,9 @@ static pe_status time_layer(double us[PE_NFORMS][PE_NBUCKETS], size_t ncopies[PE
             for (int i = 0; !st && i < PE_NBUCKETS && x.ncopies[f]; i++) {
                 for (int j = 0; j < PE_NBUCKETS; j++) x.l.form[j] = f;
                 st = time_form(&us[f][i], t, &x, pe_bucket_tokens[i], err);
+                /* a call needs memory, too, a workspace for one */
+                if (st == PE_E_NOMEM && fewer_copies(&x, t->queue.backend))
+                    st = time_form(&us[f][i], t, &x, pe_bucket_tokens[i], err);
             }
     memcpy(ncopies, x.ncopies, sizeof x.ncopies);
     release_trial(&x, t->queue.backend);

@@ -70,8 +70,13 @@ static pe_status claim(pe_cuda *d, size_t nbytes, const char *what, pe_error *er
             nbytes, (unsigned long long)d->used, (unsigned long long)d->limit,
             d->limited ? "raise --max-vram" : "use a GPU with more free memory, or --device cpu");
     d->used += nbytes;
-    if (d->used > d->peak) d->peak = d->used;
     return PE_OK;
+}
+
+/* What was claimed is there. */
+static void note_peak(pe_cuda *d)
+{
+    if (d->used > d->peak) d->peak = d->used;
 }
 
 /* Bytes that the pool has of the card and lends to nobody. */
@@ -108,6 +113,7 @@ static pe_status add_slab(pe_slab **out, pe_cuda *d, size_t nbytes, const char *
         free(s);
         return st;
     }
+    note_peak(d);
     s->nbytes = nbytes;
     s->next = d->slabs;
     d->slabs = s;
@@ -238,6 +244,7 @@ static pe_status lend(pe_cuda *d, pe_loan *l, cudaStream_t s, const char *what, 
         d->used -= l->nbytes;
         return st;
     }
+    note_peak(d);
     d->lent += l->nbytes;
     l->next = d->loans;
     d->loans = l;

@@ -56,7 +56,9 @@ void pe_nvml_describe(pe_device_info *info, int device)
         if (cudaDeviceGetPCIBusId(bus, sizeof bus, device) == cudaSuccess &&
             a.handle(bus, &h) == NVML_OK) {
             if (a.rates(h, &rates) == NVML_OK) info->busy_percent = (int)rates.gpu;
-            if (a.memory(h, &memory) == NVML_OK) info->free_nbytes = memory.free;
+            /* of a slice of a GPU NVML tells what the whole one has */
+            if (a.memory(h, &memory) == NVML_OK && memory.free <= info->total_nbytes)
+                info->free_nbytes = memory.free;
         }
         (void)a.shutdown();
     }

@@ -1,39 +1,12 @@
 /* lib/backend/cuda/pass_cuda.c - passes over weights on the device: exact selection by digits,
- * cuts, patterns, codes, and what calibration watches. Read next: lib/backend/device_pass.h. */
+ * cuts, patterns, codes. Read next: lib/backend/device_pass.h, calib_cuda.c. */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/backend/cuda/cuda_impl.h"
+#include "lib/backend/cuda/pass_impl.h"
 #include "lib/base/checked.h"
 #include "lib/base/error.h"
-
-typedef struct pass { /* a device, its stream, and what the call is named in errors */
-    pe_queue q;
-    pe_cuda *d;
-    cudaStream_t s;
-    const char *what;
-} pass;
-
-static pass start(const pe_backend *b, const char *what)
-{
-    pass p = { .q = { .backend = b }, .d = pe_cuda_of(b), .what = what };
-    p.s = pe_cuda_stream(&p.q);
-    return p;
-}
-
-static pe_status check(const pass *p, cudaError_t e, pe_error *err)
-{
-    return pe_cuda_check(e, p->d, p->what, err);
-}
-
-static pe_status borrow(void *out, const pass *p, size_t nbytes, pe_error *err)
-{
-    void *got = NULL;
-    pe_status st = pe_cuda_borrow(&got, &p->q, nbytes, p->what, err);
-    memcpy(out, &got, sizeof got);
-    return st;
-}
 
 /* ---- matrices -------------------------------------------------------------------------------- */
 
@@ -288,7 +261,7 @@ static pe_status pass_prune_nm(pe_resident *r, uint64_t *zeros, const pe_backend
     return st ? st : count_zeros(zeros, &p, r, err);
 }
 
-/* ---- codes and ranges ------------------------------------------------------------------------ */
+/* ---- codes ----------------------------------------------------------------------------------- */
 
 static pe_status pass_absmax_rows(float *absmax, const pe_resident *r, const pe_backend *b,
                                   pe_error *err)
@@ -326,76 +299,6 @@ static pe_status pass_quantize(int8_t *codes, const pe_resident *r, const pe_bac
     return st ? st : pe_cuda_sync(&p.q, err);
 }
 
-/* Beside the values above the floor: what travels both ways. */
-typedef struct observe_args {
-    float lo, hi, floor;
-    uint32_t ntop;
-} observe_args;
-
-static pe_status run_observe(const pass *p, const pe_observe_call *c, char *args, void *scratch,
-                             float *top, pe_error *err)
-{
-    pe_status st = check(p,
-                         pe_cu_range((void *)(args + offsetof(observe_args, lo)),
-                                     (void *)(args + offsetof(observe_args, hi)), c->x, c->m, c->k,
-                                     c->ldx, scratch, p->s),
-                         err);
-    if (st || !c->top) return st;
-    return check(p,
-                 pe_cu_above(top, (void *)(args + offsetof(observe_args, ntop)), c->cap, c->x, c->m,
-                             c->k, c->ldx, (const void *)(args + offsetof(observe_args, floor)),
-                             p->s),
-                 err);
-}
-
-static pe_status pass_observe(pe_queue *q, const pe_observe_call *c, pe_error *err)
-{
-    pass p = { .q = *q, .d = pe_cuda_of(q->backend), .s = pe_cuda_stream(q), .what = "observe" };
-    observe_args host = { *c->lo, *c->hi, c->floor, 0 };
-    void *args = NULL, *scratch = NULL;
-    float *top = NULL;
-    pe_status st = borrow(&args, &p, sizeof host, err);
-    if (!st) st = borrow(&scratch, &p, pe_cu_range_scratch(c->m, c->k), err);
-    if (!st && c->top) st = borrow(&top, &p, c->cap * sizeof *top, err);
-    if (!st) st = pe_cuda_upload(q, args, &host, sizeof host, err);
-    if (!st) st = run_observe(&p, c, args, scratch, top, err);
-    if (!st) st = pe_cuda_download(q, &host, args, sizeof host, err);
-    if (!st) st = pe_cuda_sync(q, err);
-    uint32_t got = host.ntop < c->cap ? host.ntop : c->cap;
-    if (!st && c->top && got) st = pe_cuda_download(q, c->top, top, got * sizeof *top, err);
-    if (!st) st = pe_cuda_sync(q, err);
-    pe_cuda_return(top, &p.q);
-    pe_cuda_return(scratch, &p.q);
-    pe_cuda_return(args, &p.q);
-    if (st) return st;
-    *c->lo = host.lo;
-    *c->hi = host.hi;
-    if (c->top) *c->ntop = host.ntop;
-    return PE_OK;
-}
-
-static pe_status pass_clip_errors(pe_queue *q, double *error, const double *scale, size_t nscales,
-                                  const float *x, size_t n, pe_error *err)
-{
-    pass p = { .q = *q, .d = pe_cuda_of(q->backend), .s = pe_cuda_stream(q), .what = "clips" };
-    size_t nbytes = nscales * sizeof *scale;
-    double *sums = NULL, *scales = NULL;
-    float *values = NULL;
-    pe_status st = borrow(&sums, &p, nbytes, err);
-    if (!st) st = borrow(&scales, &p, nbytes, err);
-    if (!st) st = borrow(&values, &p, n * sizeof *x, err);
-    if (!st) st = pe_cuda_upload(q, scales, scale, nbytes, err);
-    if (!st) st = pe_cuda_upload(q, values, x, n * sizeof *x, err);
-    if (!st) st = check(&p, cudaMemsetAsync(sums, 0, nbytes, p.s), err);
-    if (!st) st = check(&p, pe_cu_mse(sums, scales, nscales, values, n, 1, p.s), err);
-    if (!st) st = pe_cuda_download(q, error, sums, nbytes, err);
-    pe_cuda_return(values, &p.q);
-    pe_cuda_return(scales, &p.q);
-    pe_cuda_return(sums, &p.q);
-    pe_status waited = pe_cuda_sync(q, st ? NULL : err);
-    return st ? st : waited;
-}
-
 const pe_device_pass pe_cuda_pass = {
     .struct_size = sizeof(pe_device_pass),
     .make = pass_make,
@@ -406,7 +309,7 @@ const pe_device_pass pe_cuda_pass = {
     .cut = pass_cut,
     .prune_nm = pass_prune_nm,
     .absmax_rows = pass_absmax_rows,
-    .observe = pass_observe,
+    .observe = pe_cuda_observe,
     .quantize = pass_quantize,
-    .clip_errors = pass_clip_errors,
+    .clip_errors = pe_cuda_clip_errors,
 };

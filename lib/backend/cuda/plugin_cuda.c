@@ -102,8 +102,13 @@ static pe_status new_device(pe_cuda **out, const char *name, int index, uint64_t
                            "stream", err);
     if (!st) st = pe_cuda_memory_open(d, max_nbytes, err);
     if (!st) fill_backend(d);
-    if (st) free(d);
-    else *out = d;
+    if (!st) {
+        *out = d;
+        return PE_OK;
+    }
+    if (d->pool) (void)cudaMemPoolDestroy(d->pool);
+    if (d->stream) (void)cudaStreamDestroy(d->stream);
+    free(d);
     return st;
 }
 
