@@ -176,14 +176,15 @@ pe_status pe_observer_add_device(pe_observer *o, const float *x, size_t ldx, siz
 /* ---- clips ----------------------------------------------------------------------------------- */
 
 /* Evenly spread values of the sample, from malloc; *n of them. */
-static float *spread_values(size_t *n, const pe_observer *o)
+static pe_status spread_values(float **x, size_t *n, const pe_observer *o, pe_error *err)
 {
-    size_t all = o->nsample * o->k, step = all / MSE_VALUES + 1;
-    float *x = malloc((all / step + 1) * sizeof *x);
+    size_t all = o->nsample * o->k, step = all / MSE_VALUES + 1, room = all / step + 1;
 
     *n = 0;
-    for (size_t at = 0; x != NULL && at < all; at += step) x[(*n)++] = o->sample[at];
-    return x;
+    *x = malloc(room * sizeof **x);
+    if (*x == NULL) return pe_fail_nomem(err, "calibration", room * sizeof **x);
+    for (size_t at = 0; at < all; at += step) (*x)[(*n)++] = o->sample[at];
+    return PE_OK;
 }
 
 static pe_status find_clip_there(int *at, const float *x, size_t n, float absmax, pe_queue *q,
@@ -205,11 +206,11 @@ static pe_status mse_clip(float *clip, const pe_observer *o, float absmax, pe_qu
                           pe_error *err)
 {
     size_t n;
-    float *x = spread_values(&n, o);
-    pe_status st = PE_OK;
+    float *x;
+    pe_status st = spread_values(&x, &n, o, err);
     int at = 0;
 
-    if (x == NULL) return pe_fail_nomem(err, "calibration", n * sizeof *x);
+    if (st) return st;
     if (q == NULL || q->backend->host) at = pe_range_mse(NULL, x, n, absmax, 127);
     else if (absmax > 0) st = find_clip_there(&at, x, n, absmax, q, err);
     free(x);

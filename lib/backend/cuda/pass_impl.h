@@ -14,16 +14,14 @@ typedef struct pass { /* a device, its stream, and what the call is named in err
     const char *what;
 } pass;
 
-static inline pass start(const pe_backend *b, const char *what)
-{
-    pass p = { .q = { .backend = b }, .d = pe_cuda_of(b), .what = what };
-    p.s = pe_cuda_stream(&p.q);
-    return p;
-}
-
-static inline pass start_on(pe_queue *q, const char *what)
+static inline pass start_on(const pe_queue *q, const char *what)
 {
     return (pass){ .q = *q, .d = pe_cuda_of(q->backend), .s = pe_cuda_stream(q), .what = what };
+}
+
+static inline pass start(const pe_backend *b, const char *what)
+{
+    return start_on(&(pe_queue){ .backend = b }, what);
 }
 
 static inline pe_status check(const pass *p, cudaError_t e, pe_error *err)
